@@ -1,0 +1,1 @@
+"""EMS: an error management system that learns. See `ems_ml.__all__` for the front door."""

@@ -1,0 +1,187 @@
+"""What each step of the line promises to the next, as small protocols on the consumer's side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ems_ml.types import (
+    Assignment,
+    ErrorEvent,
+    Frame,
+    Injection,
+    Neighbour,
+    Patch,
+    Pattern,
+    Proposal,
+    RankedStrategy,
+    RawReport,
+    Signature,
+    SourceFile,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+
+@runtime_checkable
+class Parser(Protocol):
+    """Reads one form of report."""
+
+    name: str
+
+    def parse(self, report: RawReport) -> ErrorEvent | None:
+        """The error in `report`, or None where this is not a form that the parser knows. Never raises on input."""
+
+
+@runtime_checkable
+class Redactor(Protocol):
+    """Takes secrets and personal data out of an event; redacting twice changes nothing more."""
+
+    def redact(self, event: ErrorEvent) -> ErrorEvent: ...
+
+    def redact_text(self, text: str) -> str: ...
+
+
+@runtime_checkable
+class Normalizer(Protocol):
+    """Decides what of an event may count as identity. Frozen once released."""
+
+    version: str
+
+    def normalize(self, event: ErrorEvent) -> Signature: ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Turns signatures into vectors."""
+
+    version: str  # name and content: a change of model changes it
+    dimension: int
+
+    def encode(self, signatures: Sequence[Signature]) -> Vectors:
+        """Vectors of shape (len(signatures), dimension), float32, of Euclidean length 1 (0 for an empty text)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemplar:
+    """An earlier event that stands for its pattern in grouping."""
+
+    event: str
+    pattern: str
+    signature: Signature
+    vector: Vectors  # shape (dimension,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What the index knows that could be the same: filled by the store's index, read by the grouper.
+
+    `exact` is the pattern that already holds the event's exact signature or fingerprint; `near` are exemplars
+    by falling embedding similarity, several of one pattern possible; `apart` are patterns that a person said
+    are not the same as one that would otherwise be chosen.
+    """
+
+    exact: str | None = None
+    near: Sequence[Exemplar] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)  # events per pattern
+
+
+@runtime_checkable
+class Grouper(Protocol):
+    """Decides which pattern an event belongs to. It proposes; the store commits."""
+
+    version: str
+
+    def assign(self, event: ErrorEvent, signature: Signature, vector: Vectors, candidates: Candidates) -> Assignment:
+        """The decision. `Assignment.pattern` is an existing id where joined, else a fresh one."""
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """Orders the fix strategies for an error."""
+
+    version: str
+
+    def rank(self, signatures: Sequence[Signature], vectors: Vectors) -> list[tuple[RankedStrategy, ...]]:
+        """For each signature every strategy, best first; probabilities are calibrated and sum to 1."""
+
+
+@runtime_checkable
+class SourceTree(Protocol):
+    """Read-only access to a project's files."""
+
+    def find(self, frame: Frame) -> SourceFile | None:
+        """The file that a frame's path means in this tree, whatever the machine it was reported from."""
+
+    def read(self, path: str) -> str | None: ...
+
+    def paths(self) -> Iterable[str]: ...
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """One idea of a fix, seen from three sides. See `ems_ml.strategies`."""
+
+    name: str  # a label of `shared` vocabulary, never renamed
+
+    def recognise(self, before: str, after: str) -> float:
+        """How well the change of one file from `before` to `after` fits this strategy: 0 (not) to 1. Never raises."""
+
+    def inject(self, source: str) -> Iterator[Injection]:
+        """Each place in healthy code where this strategy's absence could be planted. [] for bad syntax."""
+
+    def propose(self, event: ErrorEvent, source: SourceTree) -> Iterator[Proposal]:
+        """Ways to mend the error, likeliest first. [] where the strategy has nothing to say."""
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Judges proposals with the project's own tests."""
+
+    def verify(self, event: ErrorEvent, proposals: Iterable[Proposal]) -> Verdict: ...
+
+
+class Store(Protocol):
+    """Keeps events, patterns and decisions; see `ems_ml.store` for the whole surface."""
+
+    def candidates(self, project: str, event: ErrorEvent, signature: Signature, vector: Vectors) -> Candidates: ...
+
+    def commit(
+        self,
+        event: ErrorEvent,
+        signature: Signature,
+        vector: Vectors,
+        assignment: Assignment,
+        strategies: Sequence[RankedStrategy],
+        versions: Mapping[str, str],
+    ) -> None:
+        """Event and assignment in one transaction. Raises `LostRace` where another process was first."""
+
+    def patterns(self, project: str | None = None) -> list[Pattern]: ...
+
+
+Progress = Callable[[int, int], None]  # done, total
+
+__all__ = [
+    "Candidates",
+    "Encoder",
+    "Exemplar",
+    "Grouper",
+    "Neighbour",
+    "Normalizer",
+    "Parser",
+    "Patch",
+    "Progress",
+    "Ranker",
+    "Redactor",
+    "SourceTree",
+    "Store",
+    "Strategy",
+    "Verifier",
+]
