@@ -310,7 +310,7 @@ def read_message(lines: Sequence[str], index: int, prefix: Prefix, indent: int, 
 
 def _margin_goes_on(lines: Sequence[str], at: int, prefix: Prefix) -> bool:
     """Whether the margin of an exception group comes back after a line without it."""
-    if prefix.text.strip(" |") or not prefix.text.strip():
+    if prefix.text.strip(" |") or not prefix.text.strip() or lines[at].lstrip().startswith("+--"):
         return False
     for line in lines[at : at + INTERLEAVED]:
         if prefix.strip(line) is not None or MEMBER.search(line) or line.strip().startswith("+--"):
