@@ -13,12 +13,14 @@ from ems_ml.types import Frame
 
 #: `Traceback (most recent call last):`; before it maybe log columns, the `+` of a group, or IPython's type.
 HEADER = re.compile(r"(?:\+ )?(?:Exception Group )?Traceback \((?:most recent call last|innermost last)\)")
+HEADER_LINE = "Traceback (most recent call last):"
 #: Stacks that are printed without an exception.
 STACK_HEADER = re.compile(
     r"Call stack:\s*$|^\s*Stack \(most recent call last\)|(?:created|allocated) at \(most recent call (?:last|first)\)"
 )
 #: faulthandler prints the raise point first.
-UPSIDE_DOWN = re.compile(r"\(most recent call first\)")
+UPSIDE_DOWN = re.compile(r"(?:Current t|T)hread 0x[0-9a-fA-F]+ (?:\[[^\]]*\] )?\(most recent call first\)")
+FATAL = re.compile(r"(?P<type>Fatal Python error): (?P<message>.*)$")
 _IPYTHON_HEADER = re.compile(r"(?P<margin>[>\s]*)(?P<type>[^\W\d][\w.]*) +Traceback \(most recent call last\):?\s*$")
 #: The line between the members of an exception group; the group's margin stands under its last plus sign.
 MEMBER = re.compile(r"(?:\+-)?\+-{3,} *(?P<number>\d+|\.\.\.) *-{3,}\s*$")

@@ -11,6 +11,7 @@ from ems_ml.parse.grammar import (
     ELISION,
     ENDS_MESSAGE,
     EXCEPTION_IN_LINE,
+    FATAL,
     HEADER,
     LISTING,
     MARKERS,
@@ -51,6 +52,7 @@ class TracebackReader:
         self.prefix = Prefix("")
         self.indent = 0  # of frames, after the prefix
         self.flat = False  # whether the indentation got lost
+        self.spaced = False  # whether a blank line stands after each line
         self._deep = -1  # the last line deeper than its frame that is not its source
 
     def read(self) -> tuple[Block, int]:
@@ -60,10 +62,18 @@ class TracebackReader:
         self._set_margin(first)
         self._frames()
         if UPSIDE_DOWN.search(self.lines[self.start]):
-            self.block.frames.reverse()
+            self._fatal()
         if not self.block.type:
             self._exception_elsewhere()
         return self.block, max(self.at, self.start + 1)
+
+    def _fatal(self) -> None:
+        """faulthandler: the raise point stands first, and what happened above the first thread's stack."""
+        self.block.frames.reverse()
+        for line in self.lines[max(0, self.start - GAP) : self.start]:
+            if found := FATAL.search(line):
+                self.block.type, self.block.message = found["type"], found["message"].strip()
+                self.block.stack = False
 
     def _header(self) -> FoundFrame | None:
         """Move to the first frame; where a header has none, read the exception that follows it."""
@@ -146,6 +156,9 @@ class TracebackReader:
 
     def _below_frame(self, rest: str, blanks: int) -> bool:
         """Use a line that is not a frame; False where the traceback ends here."""
+        if blanks and self.block.frames and not self.block.frames[-1].code and indent_of(rest) > self.indent:
+            self.spaced = True
+        sure = not self.block.stack and (not blanks or self.spaced)
         if found := REPEATED.search(rest):
             self._amend(repeated=int(found[1]))
             return True
@@ -165,7 +178,7 @@ class TracebackReader:
             return True
         if ENDS_MESSAGE.match(rest) and exception_in(rest.strip(), sure=False) is None:
             return False
-        found_exception = exception_in(rest.strip(), sure=not blanks)
+        found_exception = exception_in(rest.strip(), sure=sure)
         if found_exception and not (indent == self.indent and self._frame_follows()):
             self._take_exception(self.at, found_exception, indent)
             return False
