@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -62,13 +63,14 @@ def choose_interpreter(root: Path, given: str | None) -> Interpreter:
     Raises `UsageError` where the given one is not a Python that starts.
     """
     if given is not None:
-        found = _probe(os.path.abspath(os.path.expanduser(given)) if os.sep in given else given)
+        program = shutil.which(os.path.expanduser(given))
+        found = _probe(os.path.abspath(program)) if program else None
         if found is None:
             raise UsageError(f"{given} is not a Python that starts", hint="give the path of a python with --python")
         return found
     for name in ENVIRONMENTS:
-        program = root / name / "bin" / "python"
-        if program.exists() and (found := _probe(str(program))):
+        own_program = root / name / "bin" / "python"
+        if own_program.exists() and (found := _probe(str(own_program))):
             return found
     own = _probe(sys.executable)
     if own is None:

@@ -43,9 +43,9 @@ class Repository:
             raise RepositoryError(f"{path} is not in a git repository", hint=hint) from error
         if bare == "true":
             raise RepositoryError(f"{path} is a bare repository, without files to work on", hint="give a clone of it")
-        top = git("rev-parse", "--show-toplevel", cwd=folder)
-        if not top:
+        if git("rev-parse", "--is-inside-work-tree", cwd=folder) != "true":
             raise RepositoryError(f"{path} is inside a .git folder", hint="give the folder that holds .git")
+        top = git("rev-parse", "--show-toplevel", cwd=folder)
         repository = cls(Path(top).resolve(), Path(git_dir))
         if not git_bytes("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=repository.root, check=False):
             raise RepositoryError(f"{path} has no commits yet", hint="commit the code first: git add . && git commit")
