@@ -29,6 +29,10 @@ class InputError(EmsError):
     exit_code = 3
 
 
+class TooLarge(InputError):
+    """A report, file or request is larger than its limit."""
+
+
 class ModelError(EmsError):
     """A model is missing, truncated, altered or made for another version."""
 
@@ -81,3 +85,9 @@ class LostRace(EmsError):
     """Another process made a pattern at the same moment; the caller groups again."""
 
     exit_code = 11
+
+
+class DuplicateEvent(EmsError):
+    """The project already holds an event of this id."""
+
+    exit_code = 12

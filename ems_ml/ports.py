@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ems_ml.types import (
@@ -83,13 +83,12 @@ class Candidates:
     """What the index knows that could be the same: filled by the store's index, read by the grouper.
 
     `exact` is the pattern that already holds the event's exact signature or fingerprint; `near` are exemplars
-    by falling embedding similarity, several of one pattern possible; `apart` are patterns that a person said
-    are not the same as one that would otherwise be chosen.
+    by falling embedding similarity, several of one pattern possible, those of the exact pattern always among them.
     """
 
     exact: str | None = None
     near: Sequence[Exemplar] = ()
-    sizes: Mapping[str, int] = field(default_factory=dict)  # events per pattern
+    sequence: int = 0  # how many patterns the project had made when this was read; `Store.commit` compares it
 
 
 @runtime_checkable
@@ -160,8 +159,16 @@ class Store(Protocol):
         assignment: Assignment,
         strategies: Sequence[RankedStrategy],
         versions: Mapping[str, str],
-    ) -> None:
-        """Event and assignment in one transaction. Raises `LostRace` where another process was first."""
+        *,
+        candidates: Candidates,
+        ms: float = 0.0,
+    ) -> Assignment:
+        """Event and assignment in one transaction, and out of the inbox in the same one.
+
+        Returns the assignment as it stands (a pattern that was merged meanwhile is followed). Raises `LostRace`
+        where another process made a pattern since `candidates` was read, and `DuplicateEvent` for an event that
+        the project already holds.
+        """
 
     def patterns(self, project: str | None = None) -> list[Pattern]: ...
 
