@@ -24,8 +24,8 @@ def clean(text: str) -> tuple[list[str], int]:
 
     Colour codes are gone, every kind of line end is one, non-breaking spaces are spaces, HTML entities and
     curly quotes around file names are undone, and a trace that was escaped into one line (JSON, `repr`) is
-    spread out again, and so is one that rich drew into a box. Linear in `text`, which is cut in the middle where it is longer than
-    `HEAD_CHARS + TAIL_CHARS`.
+    spread out again, and so is one that rich drew into a box. Linear in `text`,
+    which is cut in the middle where it is longer than `HEAD_CHARS + TAIL_CHARS`.
     """
     left_out = max(0, len(text) - HEAD_CHARS - TAIL_CHARS)
     if left_out:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ems_ml.parse.blocks import JOIN, Block
-from ems_ml.parse.grammar import HEADER, exception_in, indent_of
+from ems_ml.parse.grammar import HEADER, exception_in, frame_in, indent_of
+from ems_ml.parse.traceback import TracebackReader
 from ems_ml.types import Frame
 
 #: `E       ValueError: bad`
@@ -17,7 +18,7 @@ _RULE = re.compile(r"\s*(?:={3,}.*={3,}|-{3,} Captured .*-{3,})\s*$")
 _BETWEEN = re.compile(r"\s*(?:_ ){5,}_?\s*$")
 #: `src/cart.py:12: in total`, `src/cart.py:12: ValueError`, `src/cart.py:12: `
 PLACE = re.compile(
-    r"\s*(?P<file>(?:[A-Za-z]:[\\/])?[^\s:\"'][^:\"']*?\.pyx?):(?P<line>\d{1,9}):"
+    r"\s*(?P<file>(?:[A-Za-z]:[\\/])?[^\s:\"'][^:\"']*?\.pyx?|<[\w .]{1,200}>):(?P<line>\d{1,9}):"
     r"(?: in (?P<function>\S+)| (?P<type>[^\W\d][\w.]*))?\s*$"
 )
 _DEF = re.compile(r"[>\s]*(?:async )?def (?P<name>\w+)")
@@ -37,8 +38,8 @@ def entry_code(lines: Sequence[str]) -> str | None:
     marked = [line for line in lines if line.startswith(">")]
     if marked:
         return marked[-1][1:].strip() or None
-    plain = [line for line in lines if line.strip() and not ERROR_LINE.match(line)]
-    return plain[0].strip() if len(plain) == 1 else None
+    plain = (line.strip() for line in lines if line.strip() and not ERROR_LINE.match(line))
+    return next((line for line in plain if line != "???"), None)
 
 
 def entry_message(lines: Sequence[str]) -> str:
@@ -46,6 +47,25 @@ def entry_message(lines: Sequence[str]) -> str:
     texts = [found["text"].rstrip() for line in lines if (found := ERROR_LINE.match(line))]
     margin = min((indent_of(text) for text in texts if text.strip()), default=0)
     return "\n".join(text[margin:] for text in texts).strip("\n")
+
+
+def exception_of(message: str, named: str) -> tuple[str, str, list[Frame]]:
+    """Type and message out of pytest's words, and the frame that a `SyntaxError` names there.
+
+    `named`: the type as pytest states it beside the place, "" where it does not. It shortens
+    `AssertionError: assert ...` to `assert ...`.
+    """
+    lines = message.split("\n")
+    if frame_in(lines[0]):
+        block, _ = TracebackReader(lines, 0).read()
+        if block.type:
+            return block.type, block.message, block.frames
+    found = exception_in(lines[0], sure=bool(named))
+    if found and (not named or found[0].rpartition(".")[2] == named):
+        return found[0], "\n".join((found[1], *lines[1:])).strip("\n"), []
+    if lines[0].startswith("fixture '") and lines[0].endswith(" not found"):
+        named = named or "FixtureLookupError"
+    return named or ("AssertionError" if lines[0].startswith("assert ") else ""), message, []
 
 
 def is_error_line(line: str) -> bool:
@@ -79,13 +99,8 @@ def read_failure(lines: Sequence[str], at: int, floor: int) -> tuple[Block, int]
         block.frames.append(
             replace(frame, code=entry_code([line.lstrip() if line.lstrip()[:1] == ">" else line for line in body]))
         )
-    first, _, rest = message.partition("\n")
-    found = exception_in(first, sure=bool(type_))
-    if found and (not type_ or found[0].rpartition(".")[2] == type_):
-        block.type, block.message = found[0], f"{found[1]}\n{rest}".strip("\n")
-    else:
-        asserted = first.startswith("assert ")
-        block.type, block.message = type_ or ("AssertionError" if asserted else ""), message
+    block.type, block.message, last = exception_of(message, type_)
+    block.frames.extend(last)
     return block, end
 
 
@@ -119,7 +134,7 @@ def _frames(lines: Sequence[str]) -> list[Frame]:
         frame = Frame(file=place["file"].strip(), line=int(place["line"]), function=place["function"] or "")
         if place["function"]:
             below = lines[index + 1].strip() if index + 1 < len(lines) else ""
-            frame = replace(frame, code=below if below and not PLACE.match(below) else None)
+            frame = replace(frame, code=below if below not in ("", "???") and not PLACE.match(below) else None)
         else:
             frame = replace(frame, function=entry_function(entry), code=entry_code(entry))
         frames.append(frame)

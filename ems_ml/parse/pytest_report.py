@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from ems_ml.parse.base import event_of
 from ems_ml.parse.blocks import Block, Join, Node, assemble, join_of
-from ems_ml.parse.grammar import exception_in
 from ems_ml.parse.lines import clean
-from ems_ml.parse.pytest_console import entry_code, entry_function, entry_message
+from ems_ml.parse.pytest_console import entry_code, entry_function, entry_message, exception_of
 from ems_ml.parse.python import find_blocks
 from ems_ml.types import ErrorEvent, Form, Frame, RawReport
 
@@ -59,7 +59,8 @@ def _from_link(traceback: object, crash: object) -> list[Block | Join]:
         if blocks := find_blocks(clean(text)[0]):
             return blocks
     frames = [frame for entry in entries if (frame := _frame(entry)) is not None]
-    type_, message = _exception(entries, crash)
+    type_, message, last = _exception(entries, crash)
+    frames += last
     if not frames and isinstance(crash, Mapping) and isinstance(crash.get("path"), str):
         frames = [Frame(file=crash["path"], line=_integer(crash.get("lineno")))]
     if not frames and not type_ and not message:
@@ -83,19 +84,10 @@ def _frame(entry: Mapping[str, Any]) -> Frame | None:
     )
 
 
-def _exception(entries: list[Mapping[str, Any]], crash: object) -> tuple[str, str]:
-    """Type and message: pytest shortens `AssertionError: assert ...`, but names the type at the place."""
+def _exception(entries: list[Mapping[str, Any]], crash: object) -> tuple[str, str, list[Frame]]:
     told = crash.get("message") if isinstance(crash, Mapping) else None
     message = told if isinstance(told, str) else entry_message(_lines(entries[-1])) if entries else ""
-    first, _, rest = message.partition("\n")
-    named = _last_place(entries)
-    found = exception_in(first, sure=True)
-    if found and (not named or found[0].rpartition(".")[2] == named):
-        return found[0], "\n".join((found[1], rest)) if rest else found[1]
-    if named:
-        return named, message
-    found = exception_in(first, sure=False)
-    return (found[0], "\n".join((found[1], rest)).rstrip("\n")) if found else ("", message)
+    return exception_of(textwrap.dedent(message), _last_place(entries))
 
 
 def _last_place(entries: list[Mapping[str, Any]]) -> str:
@@ -116,11 +108,8 @@ def _from_text(text: str) -> list[Node]:
     message = entry_message(lines) or text.strip()
     if not message:
         return []
-    type_, _, rest = message.partition(": ")
-    if exception_in(message.partition("\n")[0], sure=False):
-        return [Node(Block(type=type_, message=rest))]
-    missing_fixture = message.startswith("fixture '") and " not found" in message
-    return [Node(Block(type="FixtureLookupError" if missing_fixture else "", message=message))]
+    type_, message, frames = exception_of(message, "")
+    return [Node(Block(frames=frames, type=type_, message=message))]
 
 
 def _attributes(record: Mapping[str, Any]) -> dict[str, str]:
