@@ -41,7 +41,7 @@ class Interpreter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestCommand:
+class SuiteCommand:
     """How the tests are run. `kind` "shell" is a command that the user gave."""
 
     argv: tuple[str, ...]
@@ -78,7 +78,7 @@ def choose_interpreter(root: Path, given: str | None) -> Interpreter:
     return own
 
 
-def find_command(source: SourceTree, interpreter: Interpreter, given: str | None) -> TestCommand | str:
+def find_command(source: SourceTree, interpreter: Interpreter, given: str | None) -> SuiteCommand | str:
     """The command that runs the project's tests, or the reason why there is none."""
     readable = tuple(
         path for path in dict.fromkeys((interpreter.prefix, interpreter.base_prefix)) if path not in ("/", "/usr")
@@ -87,7 +87,7 @@ def find_command(source: SourceTree, interpreter: Interpreter, given: str | None
     if given is not None:
         if not given.strip():
             raise UsageError("the test command is empty", hint="give a command with --test, or leave it out")
-        return TestCommand(argv=("/bin/sh", "-c", given), shown=given, kind="shell", path=path, readable=readable)
+        return SuiteCommand(argv=("/bin/sh", "-c", given), shown=given, kind="shell", path=path, readable=readable)
     paths = tuple(source.paths())
     tests = [name for name in paths if TEST_FILE.match(name.rsplit("/", 1)[-1]) and not name.endswith("conftest.py")]
     if not tests and not _configured(source):
@@ -95,28 +95,39 @@ def find_command(source: SourceTree, interpreter: Interpreter, given: str | None
     python = interpreter.program
     if interpreter.has_pytest:
         argv: tuple[str, ...] = (python, "-m", "pytest", "-q")
-        return TestCommand(argv=argv, shown=" ".join(argv), kind="pytest", path=path, readable=readable)
+        return SuiteCommand(argv=argv, shown=" ".join(argv), kind="pytest", path=path, readable=readable)
     if any("unittest" in (source.read(name) or "") for name in tests):
         where = _unittest_folder(paths, tests)
         argv = (python, "-m", "ems_recorder", "discover", *where)
         shown = " ".join((python, "-m", "unittest", "discover", *where))
-        return TestCommand(argv=argv, shown=shown, kind="unittest", path=path, readable=readable)
+        return SuiteCommand(argv=argv, shown=shown, kind="unittest", path=path, readable=readable)
     return f"{python} has no pytest to run the tests with"
 
 
 def import_roots(source: SourceTree, files: Iterable[str]) -> tuple[str, ...]:
-    """Folders to import the project's packages from: `src`, where a trace's files are imported from, the root."""
+    """Folders to import the project's packages from: `src`, where a trace's packages lie, the root.
+
+    A folder with a module named as one of Python's own is left out: on the path it would hide that one.
+    """
     paths = frozenset(source.paths())
     found = []
-    if any(path.startswith("src/") and path.endswith(".py") for path in paths):
+    if any(path.startswith("src/") and path.endswith(".py") for path in paths) and "src/__init__.py" not in paths:
         found.append("src")
     for file in files:
         folder = PurePosixPath(file).parent
+        package = folder
         while str(folder) != "." and f"{folder}/__init__.py" in paths:
             folder = folder.parent
-        if str(folder) != "." and not is_test_path(file):
+        if folder != package and str(folder) != "." and not is_test_path(file):
             found.append(str(folder))
-    return tuple(dict.fromkeys([*found, ""]))
+    return tuple(root for root in dict.fromkeys([*found, ""]) if not _hides_stdlib(root, paths))
+
+
+def _hides_stdlib(root: str, paths: frozenset[str]) -> bool:
+    start = f"{root}/" if root else ""
+    inside = (path.removeprefix(start) for path in paths if path.startswith(start) and path.endswith(".py"))
+    names = {path.removesuffix(".py") for path in inside if path.count("/") == 0 or path.endswith("/__init__.py")}
+    return any(name.removesuffix("/__init__") in sys.stdlib_module_names for name in names)
 
 
 def _probe(program: str) -> Interpreter | None:

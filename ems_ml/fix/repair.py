@@ -14,8 +14,8 @@ from ems_ml.fix.match import localise, own_files
 from ems_ml.fix.propose import Candidates, candidates
 from ems_ml.fix.publish import patch_of
 from ems_ml.fix.publish import publish as publish_branch
-from ems_ml.fix.runs import TestBench
-from ems_ml.fix.verify import TestVerifier
+from ems_ml.fix.runs import SuiteBench
+from ems_ml.fix.verify import SuiteVerifier
 from ems_ml.ports import Strategy
 from ems_ml.repo import DirectoryTree, Repository, Worktree
 from ems_ml.types import Attempt, ErrorEvent, Outcome, RankedStrategy, Verdict
@@ -70,8 +70,8 @@ def repair(
         if isinstance(command, str):
             offered = candidates(here, source, ranking=_rank(ranking, here), strategies=strategies)
             return _unproven(command, offered, worktree, budget, facts)
-        bench = TestBench(worktree=worktree, command=command, import_roots=roots, env=env or {}, network=network)
-        verifier = TestVerifier(bench=bench, source=source, budget=budget, facts=facts)
+        bench = SuiteBench(worktree=worktree, command=command, import_roots=roots, env=env or {}, network=network)
+        verifier = SuiteVerifier(bench=bench, source=source, budget=budget, facts=facts)
         found = verifier.reproduce(here)
         if isinstance(found, Verdict):
             if found.verdict is not Outcome.UNPROVEN:

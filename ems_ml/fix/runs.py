@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ems_ml.fix.command import TestCommand
+from ems_ml.fix.command import SuiteCommand
 from ems_ml.repo import Worktree
 from ems_ml.sandbox import Completed, Limits, run
 from ems_ml.types import ExceptionRecord, Frame
@@ -31,7 +31,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestRun:
+class SuiteRun:
     """What one run of a test command did."""
 
     outcomes: Mapping[str, str]  # test id -> passed, failed, skipped, xfailed, xpassed
@@ -69,17 +69,17 @@ class TestRun:
 
 
 @dataclass(slots=True)
-class TestBench:
+class SuiteBench:
     """Runs one test command on a worktree as often as asked."""
 
     worktree: Worktree
-    command: TestCommand
+    command: SuiteCommand
     import_roots: tuple[str, ...] = ("",)  # folders that come first on PYTHONPATH, relative to the tree
     env: Mapping[str, str] = field(default_factory=dict)
     network: bool = False
     _runs: int = 0
 
-    def run(self, *, seconds: float, select: Sequence[str] = ()) -> TestRun:
+    def run(self, *, seconds: float, select: Sequence[str] = ()) -> SuiteRun:
         """Run all tests, or those of `select`, for at most `seconds`.
 
         A command that does not record its tests always runs whole.
@@ -129,7 +129,7 @@ class TestBench:
         return files if all((self.worktree.tree / file).is_file() for file in files) else ()
 
 
-def _read(record: Path, completed: Completed) -> TestRun:
+def _read(record: Path, completed: Completed) -> SuiteRun:
     lines: list[dict[str, Any]] = []
     if record.is_file():
         for text in record.read_bytes().decode("utf-8", "replace").splitlines():
@@ -148,7 +148,7 @@ def _read(record: Path, completed: Completed) -> TestRun:
         for line in lines
         if line["kind"] == "failure"
     )
-    return TestRun(
+    return SuiteRun(
         outcomes=outcomes,
         failures=failures,
         structured=bool(started),

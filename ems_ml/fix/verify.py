@@ -10,7 +10,7 @@ from ems_ml.errors import RepositoryError
 from ems_ml.fix.budget import Budget
 from ems_ml.fix.match import in_output, localise, matches, outside, place, reproduced
 from ems_ml.fix.publish import patch_of
-from ems_ml.fix.runs import TestBench, TestRun
+from ems_ml.fix.runs import SuiteBench, SuiteRun
 from ems_ml.ports import SourceTree
 from ems_ml.types import Attempt, ErrorEvent, Outcome, Patch, Proposal, Verdict
 
@@ -25,16 +25,16 @@ class Reproduction:
     """The reported error, seen in the project's own tests."""
 
     event: ErrorEvent  # as the tests raised it, on the code as it is
-    before: TestRun  # all tests, on the unchanged code
-    again: TestRun  # the failing ones once more
+    before: SuiteRun  # all tests, on the unchanged code
+    again: SuiteRun  # the failing ones once more
     red: tuple[str, ...]  # ids of the tests that raise it; none for a command that does not tell its tests
 
 
 @dataclass(slots=True)
-class TestVerifier:
-    """Implements `ports.Verifier` with a `TestBench` on a worktree of the unchanged code."""
+class SuiteVerifier:
+    """Implements `ports.Verifier` with a `SuiteBench` on a worktree of the unchanged code."""
 
-    bench: TestBench
+    bench: SuiteBench
     source: SourceTree  # of the same worktree
     budget: Budget
     facts: dict[str, Any] = field(default_factory=dict)  # evidence, filled on the way
@@ -67,7 +67,12 @@ class TestVerifier:
             return self._reproduce_by_output(event, before)
         if not before.outcomes:
             return self._verdict(Outcome.UNPROVEN, f"the test command ran no tests: {before.last_words()}")
-        found = matches(event, before.failures, self.source)
+        found = []
+        for wanted in (event, *(localise(other, self.source) for other in reversed(event.more))):
+            found = matches(wanted, before.failures, self.source)
+            if found:
+                event = wanted
+                break
         if not found:
             return self._not_reproduced(event, before)
         red = tuple(dict.fromkeys(match.failure.id for match in found))
@@ -112,7 +117,7 @@ class TestVerifier:
             reason = "the error was reproduced, and no strategy has a proposal for it"
         return self._verdict(Outcome.NOT_REPAIRED, reason, tried=tried), None
 
-    def _try(self, found: Reproduction, proposal: Proposal) -> tuple[str, TestRun | None]:
+    def _try(self, found: Reproduction, proposal: Proposal) -> tuple[str, SuiteRun | None]:
         """What came of one proposal, and the run of all tests where it holds."""
         try:
             self.bench.worktree.write(proposal.path, proposal.source)
@@ -132,7 +137,7 @@ class TestVerifier:
         finally:
             self.bench.worktree.reset()
 
-    def _flaw(self, found: Reproduction, run: TestRun, *, partial: bool) -> str | None:
+    def _flaw(self, found: Reproduction, run: SuiteRun, *, partial: bool) -> str | None:
         """Why a run with a proposal in place is not green. `partial`: only the red tests were asked for."""
         if not run.complete:
             return f"the tests did not end: {run.last_words()}"
@@ -159,7 +164,7 @@ class TestVerifier:
             return f"{_few(sorted(unseen))} ran before and did not now"
         return None
 
-    def _reproduce_by_output(self, event: ErrorEvent, before: TestRun) -> Reproduction | Verdict:
+    def _reproduce_by_output(self, event: ErrorEvent, before: SuiteRun) -> Reproduction | Verdict:
         """For a command that does not tell its tests: its exit code and its output have to do."""
         if before.returncode == 0:
             return self._not_reproduced(event, before)
@@ -172,7 +177,7 @@ class TestVerifier:
             return self._verdict(Outcome.FLAKY, reason)
         return Reproduction(event=event, before=before, again=again, red=())
 
-    def _not_reproduced(self, event: ErrorEvent, before: TestRun) -> Verdict:
+    def _not_reproduced(self, event: ErrorEvent, before: SuiteRun) -> Verdict:
         where = place(event.error)
         told = f"{event.error.short_type or 'this error'}"
         if where:
@@ -224,7 +229,7 @@ class TestVerifier:
         )
 
 
-def _still_red(red: str, run: TestRun) -> str | None:
+def _still_red(red: str, run: SuiteRun) -> str | None:
     """Why a test that raised the error is not green; `red` may be a whole file that could not be collected."""
     outcome = run.outcomes.get(red)
     if outcome == "passed":

@@ -14,8 +14,9 @@ from fix_projects import COUNTING, PYTHON, Replace, event, git, project, ranked,
 
 from ems_ml.errors import UsageError
 from ems_ml.fix import EXIT_CODES, repair, verdict_to_json
+from ems_ml.parse import ParserChain, default_parsers
 from ems_ml.ports import SourceTree
-from ems_ml.types import ErrorEvent, ExceptionRecord, Injection, Outcome, Proposal, Verdict
+from ems_ml.types import ErrorEvent, ExceptionRecord, Injection, Outcome, Proposal, RawReport, Verdict
 
 LAST = event("IndexError", "list index out of range", ("/ci/build/counting.py", "last", 2))
 OLD = "values[len(values)]"
@@ -256,6 +257,30 @@ def test_a_wrapped_error_is_known_by_its_cause(tmp_path: Path) -> None:
     wrapped = ErrorEvent(id="w", error=ExceptionRecord(type="api.Failed", message="request 7"), chain=(LAST.error,))
 
     assert mend(root, wrapped, MEND).verdict is Outcome.REPAIRED
+
+
+def test_a_traceback_as_python_prints_it_is_enough(tmp_path: Path) -> None:
+    root = project(tmp_path / "p", {**COUNTING, "run.py": "import counting\n\ncounting.last([1])\n"})
+    printed = subprocess.run([PYTHON, "run.py"], cwd=root, capture_output=True, text=True, check=False).stderr
+    printed += "\nDuring the night:\nTraceback (most recent call last):\n" + (
+        '  File "/srv/other/night.py", line 3, in work\n    go()\nValueError: late\n'
+    )
+    parsed = ParserChain(default_parsers()).parse(RawReport(text=printed))
+    assert parsed.error.type == "ValueError"
+
+    verdict = mend(root, parsed, MEND)
+
+    assert verdict.verdict is Outcome.REPAIRED, verdict
+
+
+def test_tests_that_run_in_several_processes_are_read(tmp_path: Path) -> None:
+    files = {**COUNTING, "pytest.ini": "[pytest]\naddopts = -n 2 -x\n"}
+    root = project(tmp_path / "p", files)
+
+    verdict = mend(root, LAST, MEND, env={**QUICK, "PYTEST_PLUGINS": "xdist.plugin"})
+
+    assert verdict.verdict is Outcome.REPAIRED, verdict
+    assert verdict.evidence["before"] == {"failed": 1, "passed": 1}
 
 
 def test_a_test_that_fails_now_and_then_is_flaky(tmp_path: Path) -> None:
