@@ -1,1 +1,6 @@
-""""""
+"""Training data: faults planted in healthy, tested code, and the traces of the tests that they break."""
+
+from ems_ml.harvest.faults import Progress, harvest_faults
+from ems_ml.harvest.types import HARVEST_VERSION, Bounds, Ledger, PackageLedger
+
+__all__ = ["HARVEST_VERSION", "Bounds", "Ledger", "PackageLedger", "Progress", "harvest_faults"]

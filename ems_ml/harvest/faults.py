@@ -1,0 +1,172 @@
+"""Historical errors out of healthy code: plant one fault at a time, keep the traces of the tests that it breaks.
+
+The corpus (real traces, real lines, the change itself) stays in the cache, one JSON line a planted fault, written at
+once: an interrupted run goes on where it stopped. `ems_ml.harvest.corpus` makes the shipped data of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ems_ml.errors import EmsError, UsageError
+from ems_ml.harvest.package import prepare
+from ems_ml.harvest.plan import candidates, order
+from ems_ml.harvest.types import KEPT, Bounds, Fault, Ledger, PackageLedger, Prepared
+from ems_ml.harvest.worker import Worker
+from ems_ml.ports import Strategy
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int, int], None]  # package, planted, of how many, kept
+
+
+def silent(package: str, planted: int, of: int, kept: int) -> None:
+    """The progress display that shows nothing."""
+
+
+def harvest_faults(
+    packages: Sequence[str],
+    *,
+    strategies: Sequence[Strategy],
+    cache: Path,
+    bounds: Bounds | None = None,
+    jobs: int = 1,
+    seed: int = 0,
+    progress: Progress = silent,
+    pip_arguments: Sequence[str] = (),
+) -> Ledger:
+    """Harvest each `PACKAGE` or `PACKAGE==VERSION`; what an earlier run has done is not done again.
+
+    cache: `Settings.cache`; each package lies in `cache/harvest/vN/NAME-VERSION`. jobs: packages at a time. seed:
+    decides which faults are chosen and their order; the same seed, package and strategies choose the same.
+    A package that cannot be harvested is a line in `Ledger.problems` and stops no other; where none can, its
+    `EmsError` is raised. Raises `UsageError` where no package or no strategy is given.
+    """
+    if not packages or not strategies:
+        raise UsageError("nothing to harvest: no package or no strategy", hint="name packages, say: boltons toolz")
+    bounds = bounds or Bounds()
+    problems: dict[str, EmsError] = {}
+
+    def one(requirement: str) -> PackageLedger | None:
+        try:
+            prepared = prepare(requirement, cache, pip_arguments=pip_arguments)
+            return _harvest(prepared, strategies, bounds, seed, progress)
+        except EmsError as error:
+            log.warning("%s is not harvested: %s", requirement, error)
+            problems[requirement] = error
+            return None
+
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        ledgers = [ledger for ledger in pool.map(one, packages) if ledger is not None]
+    if not ledgers:
+        raise next(iter(problems.values()))
+    return Ledger(packages=tuple(ledgers), problems={name: str(error) for name, error in problems.items()})
+
+
+def _harvest(
+    prepared: Prepared, strategies: Sequence[Strategy], bounds: Bounds, seed: int, progress: Progress
+) -> PackageLedger:
+    began = time.monotonic()
+    with Worker(prepared, bounds) as worker:
+        reach, left_out = worker.baseline()
+        walls = worker.isolation
+        ledger = PackageLedger(
+            package=prepared.name,
+            version=prepared.version,
+            licence=prepared.licence,
+            isolation="; ".join([walls.level, *walls.why]),
+            tests=len(reach.tests),
+            left_out=left_out,
+            notes=list(prepared.notes),
+        )
+        sources = _sources(prepared, reach.lines)
+        found = list(
+            candidates(f"{prepared.name}=={prepared.version}", sources, reach, strategies, ledger.notes.append)
+        )
+        ledger.candidates = len(found)
+        chosen = order(found, seed, bounds.per_place)[: bounds.per_package]
+        done = set()
+        for record in read_corpus(prepared.corpus):
+            done.add(record["fault"]["id"])
+            ledger.count(record)
+        for fault in chosen:
+            progress(prepared.name, min(ledger.planted, len(chosen)), len(chosen), ledger.outcomes[KEPT])
+            if fault.id in done:
+                continue
+            if time.monotonic() - began > bounds.seconds or ledger.planted >= bounds.per_package:
+                break
+            healthy = sources[fault.file]
+            outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, bounds.tests_per_fault))
+            record = {"fault": _told(fault, healthy, prepared), **outcome}
+            _append(prepared.corpus, record)
+            ledger.count(record)
+        progress(prepared.name, min(ledger.planted, len(chosen)), len(chosen), ledger.outcomes[KEPT])
+    ledger.seconds = round(ledger.seconds, 1)
+    prepared.ledger.write_text(json.dumps({**ledger.to_json(), "python": prepared.python_version}, indent=1))
+    return ledger
+
+
+def _sources(prepared: Prepared, files: Iterable[str]) -> dict[str, str]:
+    """The package's own files that tests reach, by path in the tree; its tests are no place for faults."""
+    sources = {}
+    for file in sorted(files):
+        parts = Path(file).parts
+        if any(part in ("test", "tests") for part in parts[:-1]) or parts[-1].startswith(("test_", "conftest")):
+            continue
+        try:
+            with open(prepared.tree / file, encoding="utf-8", newline="") as text:
+                sources[file] = text.read()
+        except (OSError, UnicodeDecodeError) as error:
+            log.warning("%s of %s is left out: %s", file, prepared.name, error)
+    return sources
+
+
+def _told(fault: Fault, healthy: str, prepared: Prepared) -> dict[str, Any]:
+    """The fault as the corpus keeps it, with the lines before and after."""
+    file = os.path.relpath(prepared.tree / fault.file, prepared.source)
+    before = healthy.splitlines(keepends=True)[fault.start : fault.end]
+    return {
+        "id": fault.id,
+        "strategy": fault.strategy,
+        "file": Path(file).as_posix(),
+        "line": fault.line,
+        "function": fault.function,
+        "note": fault.note,
+        "start": fault.start,
+        "before": before,
+        "after": list(fault.lines),
+    }
+
+
+def read_corpus(path: Path) -> Iterator[Mapping[str, Any]]:
+    """Each line of a corpus; a last line that an interruption tore is left out."""
+    if not path.is_file():
+        return
+    with open(path, encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                yield json.loads(line)
+
+
+def _append(path: Path, record: Mapping[str, Any]) -> None:
+    with open(path, "ab+") as corpus:
+        if corpus.tell() and not _ends_line(corpus):
+            _cut_torn(corpus)
+        corpus.write(json.dumps(record).encode() + b"\n")
+
+
+def _ends_line(corpus: Any) -> bool:
+    corpus.seek(-1, os.SEEK_END)
+    return bool(corpus.read(1) == b"\n")
+
+
+def _cut_torn(corpus: Any) -> None:
+    corpus.seek(0)
+    corpus.truncate(corpus.read().rfind(b"\n") + 1)

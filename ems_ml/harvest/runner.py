@@ -1,0 +1,342 @@
+"""Inside the sandbox: keeps an interpreter warm and forks it for each fault.
+
+`ENV/bin/python -P runner.py CONFIG` runs as the sandboxed process, with the harvest environment's interpreter, and
+stands alone (standard library, pytest and coverage). It reads one JSON request a line from stdin and answers one
+JSON line on its first stdout. The package's tree is read-only for it; what a test writes goes to its own TMPDIR.
+
+Requests: {"do": "baseline", "coverage": bool, ...} runs all tests, tells which pass, how long they take, and
+which of them reach which line; {"do": "warm", "modules": [...]} imports what tests will need;
+{"do": "try", ...} runs chosen tests against the tree as it is now, and tells the failures with their stacks.
+Each run happens in a forked child with limits of its own, ended with its whole session at its time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import linecache
+import os
+import resource
+import shutil
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+QUIET = ["-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cov", "-p", "no:benchmark"]
+RUNNERS = ("_pytest", "pluggy", "pytest", "unittest", "hypothesis")
+HEAD, TAIL = 30, 70  # frames kept of a very deep stack, from its start and its end
+LONGEST_MESSAGE = 2000
+
+
+def _is_runner(frame: Any) -> bool:
+    name = frame.f_globals.get("__name__") or ""
+    return name.partition(".")[0] in RUNNERS or name == "__main__"
+
+
+def _collapsed(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Repeats in a row become one frame with a count; of what is still too deep the middle goes."""
+    kept: list[dict[str, Any]] = []
+    for frame in frames:
+        if kept and all(kept[-1][k] == frame[k] for k in ("file", "line", "function")):
+            kept[-1]["repeated"] += 1
+        else:
+            kept.append(frame)
+    return kept if len(kept) <= HEAD + TAIL else kept[:HEAD] + kept[-TAIL:]
+
+
+def _stack(error: BaseException) -> tuple[Any, list[dict[str, Any]]]:
+    """The traceback from the first frame that is not the runner's, and its frames with their real lines."""
+    first = error.__traceback__
+    while first is not None and _is_runner(first.tb_frame):
+        first = first.tb_next
+    start = first if first is not None else error.__traceback__
+    frames = []
+    for frame, line in traceback.walk_tb(start):
+        file = frame.f_code.co_filename
+        frames.append(
+            {
+                "file": file,
+                "function": frame.f_code.co_name,
+                "line": line,
+                "module": frame.f_globals.get("__name__"),
+                "code": linecache.getline(file, line, frame.f_globals).strip(),
+                "repeated": 0,
+            }
+        )
+    return start, _collapsed(frames)
+
+
+def _record(error: BaseException, relation: str | None) -> dict[str, Any]:
+    kind = type(error)
+    name = (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    try:
+        message = str(error)
+    except Exception as broken:  # the class under test may be the mutated one
+        message = f"<str() raised {type(broken).__name__}>"
+    return {"type": name, "message": message[:LONGEST_MESSAGE], "relation": relation, "frames": _stack(error)[1]}
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception with its causes, the nearest first, and its text as Python prints it."""
+    chain: list[dict[str, Any]] = []
+    current, seen = error, {id(error)}
+    while True:
+        cause, relation = current.__cause__, "cause"
+        if cause is None and not current.__suppress_context__:
+            cause, relation = current.__context__, "context"
+        if cause is None or id(cause) in seen or len(chain) >= 10:
+            break
+        seen.add(id(cause))
+        chain.append(_record(cause, relation))
+        current = cause
+    try:
+        printed = traceback.TracebackException(type(error), error, _stack(error)[0], compact=True)
+        text = "".join(printed.format())
+    except Exception as broken:  # formatting runs the mutated class's own methods
+        text = f"<formatting raised {type(broken).__name__}>"
+    return {**_record(error, None), "chain": chain, "text": text[:200_000]}
+
+
+class Recorder:
+    """The pytest plugin: picks tests, follows them, and writes each outcome at once, so that a kill loses none."""
+
+    def __init__(self, out: Any, wanted: set[str] | None, most: int, tracer: Any, patience: float) -> None:
+        self.out, self.wanted, self.most, self.tracer, self.patience = out, wanted, most, tracer, patience
+        self.traces = 0
+
+    def _tell(self, record: dict[str, Any]) -> None:
+        self.out.write(json.dumps(record) + "\n")
+        self.out.flush()
+
+    def pytest_collection_modifyitems(self, session: Any, config: Any, items: list[Any]) -> None:
+        if self.wanted is not None:
+            items[:] = [item for item in items if item.nodeid in self.wanted]
+        self._tell({"kind": "collected", "count": len(items)})
+
+    def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
+        if self.tracer is not None:
+            self.tracer.switch_context(nodeid)
+        if self.patience:
+            signal.setitimer(signal.ITIMER_REAL, self.patience, 1.0)
+
+    def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
+        if self.patience:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
+        if call.excinfo is None:
+            return
+        test = getattr(report, "nodeid", "")
+        try:
+            described = describe(call.excinfo.value)
+        except RecursionError:
+            return
+        self._tell({"kind": "trace", "test": test, "when": getattr(call, "when", "collect"), **described})
+        self.traces += 1
+        session = node.session
+        if self.most and self.traces >= self.most:
+            session.shouldstop = "enough traces"
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
+            self._tell(
+                {
+                    "kind": "test",
+                    "test": report.nodeid,
+                    "when": report.when,
+                    "passed": passed,
+                    "skipped": report.outcome == "skipped",
+                    "seconds": report.duration,
+                }
+            )
+
+
+class TooSlow(BaseException):
+    """A test takes longer than is allowed on healthy code; no `except Exception` of its own may catch it."""
+
+
+def _too_slow(number: int, frame: object) -> None:
+    raise TooSlow
+
+
+def _few_examples() -> None:
+    """Property tests with few and always the same examples: the same fault breaks the same tests."""
+    with contextlib.suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile(
+            "harvest",
+            max_examples=10,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        settings.load_profile("harvest")
+
+
+def _arguments(request: dict[str, Any], config: dict[str, Any]) -> list[str]:
+    return [
+        "-q",
+        "--tb=no",
+        "--no-header",
+        "--color=no",
+        "-o",
+        "addopts=",
+        "-W",
+        "ignore::pytest.PytestConfigWarning",
+        *QUIET,
+        "--rootdir",
+        config["tree"],
+        "--basetemp",
+        os.path.join(request["scratch"], "base"),
+        *request["args"],
+    ]
+
+
+def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
+    """In the child: the package under test comes from the tree, whatever the runner has imported before."""
+    import pytest
+
+    tops = set(config["tops"])
+    for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    sys.path[:0] = [config["source"], config["tree"]] if config["source"] != config["tree"] else [config["tree"]]
+    sys.dont_write_bytecode = not request.get("compile", False)
+    sys.argv = ["pytest"]
+    os.chdir(config["tree"])
+    _few_examples()
+    tracer = None
+    if request.get("coverage"):
+        import coverage
+
+        tracer = coverage.Coverage(
+            data_file=request["scratch"] + "/coverage",
+            config_file=False,
+            include=config["measured"],
+        )
+        tracer.start()
+    with open(request["out"], "w") as out:
+        wanted = set(request["tests"]) if request.get("tests") is not None else None
+        recorder = Recorder(out, wanted, request.get("most", 0), tracer, request.get("patience", 0))
+        signal.signal(signal.SIGALRM, _too_slow)
+        code = pytest.main(_arguments(request, config), plugins=[recorder])
+        if tracer is not None:
+            tracer.stop()
+            _tell_lines(tracer, recorder)
+        loaded = sorted(n for n, m in sys.modules.items() if _is_foreign(n, m, config)) if "coverage" in request else []
+        recorder._tell(
+            {
+                "kind": "end",
+                "code": int(code),
+                "modules": loaded,
+                "where": {top: getattr(sys.modules.get(top), "__file__", None) for top in tops},
+            }
+        )
+
+
+def _is_foreign(name: str, module: Any, config: dict[str, Any]) -> bool:
+    """Whether a module can be imported before the fault is planted: neither the package, nor a test of it."""
+    file = getattr(module, "__file__", None)
+    return (
+        isinstance(file, str)
+        and not file.startswith(config["tree"])
+        and name.partition(".")[0] not in config["tops"]
+        and not name.startswith("__")
+    )
+
+
+def _tell_lines(tracer: Any, recorder: Recorder) -> None:
+    data = tracer.get_data()
+    for file in data.measured_files():
+        lines = {str(line): contexts for line, contexts in data.contexts_by_lineno(file).items()}
+        recorder._tell({"kind": "lines", "file": file, "lines": lines})
+
+
+def _limit(request: dict[str, Any]) -> None:
+    limits = {"RLIMIT_CPU": int(request["seconds"]) + 2, "RLIMIT_FSIZE": request["file_bytes"]}
+    with contextlib.suppress(FileNotFoundError), open("/proc/self/statm") as statm:  # Linux
+        limits["RLIMIT_AS"] = int(statm.read().split()[0]) * resource.getpagesize() + request["memory"]
+    for name, value in limits.items():
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (allowed, allowed))
+
+
+def fork_and_wait(request: dict[str, Any], config: dict[str, Any]) -> str:
+    """Run the tests in a child; "exited", "timeout" or "signal N"."""
+    os.makedirs(os.path.join(request["scratch"], "tmp"), exist_ok=True)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            for number in (0, 1, 2):
+                os.dup2(nowhere, number)
+            os.environ["TMPDIR"] = os.path.join(request["scratch"], "tmp")
+            import tempfile
+
+            tempfile.tempdir = None
+            _limit(request)
+            _run_tests(request, config)
+        except BaseException as error:  # told to the parent, which must hear of everything that ends a child
+            with contextlib.suppress(OSError), open(request["out"], "a") as out:
+                out.write(json.dumps({"kind": "crash", "error": repr(error)[:500]}) + "\n")
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + request["seconds"]
+    done = status = 0
+    while not done and time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if not done:
+            time.sleep(0.004)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)  # and whatever the tests have started in its session
+    if not done:
+        os.waitpid(child, 0)
+        return "timeout"
+    return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "exited"
+
+
+def _answer(request: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    if request["do"] == "warm":
+        kept = []
+        for name in request["modules"]:
+            with contextlib.suppress(BaseException):  # what cannot be imported early is imported in the child
+                importlib.import_module(name)
+                kept.append(name)
+        return {"warmed": len(kept)}
+    request["scratch"] = os.path.join(config["home"], "scratch")
+    request["out"] = os.path.join(config["home"], "outcome.jsonl")
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(request["out"])
+    began = time.monotonic()
+    ended = fork_and_wait(request, config)
+    records = []
+    with contextlib.suppress(FileNotFoundError), open(request["out"], encoding="utf-8", errors="replace") as out:
+        for line in out:
+            with contextlib.suppress(ValueError):  # the last line of a killed child may be torn
+                records.append(json.loads(line))
+    shutil.rmtree(request["scratch"], ignore_errors=True)
+    return {"ended": ended, "seconds": time.monotonic() - began, "records": records}
+
+
+def main() -> None:
+    config = json.loads(sys.argv[1])
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(json.loads(line), config)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
