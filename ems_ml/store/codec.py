@@ -1,0 +1,44 @@
+"""The domain's values as JSON and back, by pydantic, which knows dataclasses, enums and moments."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+T = TypeVar("T")
+
+
+@cache
+def _made(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(cast(type[Any], kind))
+
+
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    return _made(cast(Hashable, kind))
+
+
+def dumps(value: Any) -> str:
+    """A frozen value of `ems_ml.types` as JSON text."""
+    return _adapter(type(value)).dump_json(value).decode()
+
+
+def loads(kind: type[T], text: str) -> T:
+    """The value of that type which `dumps` wrote."""
+    loaded: T = _adapter(kind).validate_json(text)
+    return loaded
+
+
+def plain(value: Any) -> Any:
+    """A frozen value, or a tuple of such, as plain lists and dictionaries for a JSON column."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def from_plain(kind: type[T], value: Any) -> T:
+    """The value of that type which `plain` wrote."""
+    loaded: T = _adapter(kind).validate_python(value)
+    return loaded

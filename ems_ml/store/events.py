@@ -1,0 +1,258 @@
+"""Events with their assignments: committing one, finding what could be the same, searching."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ems_ml.errors import DuplicateEvent, LostRace
+from ems_ml.ports import Candidates, Exemplar
+from ems_ml.store import counters, patterns
+from ems_ml.store.codec import dumps, from_plain, loads, plain
+from ems_ml.store.database import Database
+from ems_ml.store.schema import event as events
+from ems_ml.store.schema import exact, exemplar, inbox, project
+from ems_ml.types import Assignment, Decision, ErrorEvent, RankedStrategy, Signature
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEAR = 60  # exemplars handed to the grouper
+
+
+class Index(Protocol):
+    """What the store needs of an index of exemplars; `ems_ml.group.ExemplarIndex` is one."""
+
+    def wants(self, pattern: str, signature: Signature) -> bool: ...
+
+    def add(self, exemplars: Iterable[Exemplar]) -> None: ...
+
+    def near(self, vector: NDArray[np.float32], count: int) -> list[Exemplar]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event as it was stored."""
+
+    event: ErrorEvent
+    time: datetime  # when it happened; when it was stored, where the report did not tell
+    pattern: str
+    assignment: Assignment
+    strategies: tuple[RankedStrategy, ...]
+    versions: Mapping[str, str]
+    ms: float
+
+
+@dataclass(slots=True)
+class _Held:
+    """One project's exemplars in memory, and up to where they were read."""
+
+    index: Index
+    epoch: int = 0
+    last: int = 0
+    by_pattern: dict[str, list[Exemplar]] = field(default_factory=dict)
+
+
+class Events:
+    """The events of all projects. Safe for threads; each process holds its own index and reads on from the others'."""
+
+    def __init__(self, database: Database, new_index: Callable[[], Index], encoder: str) -> None:
+        self._database = database
+        self._new_index = new_index
+        self._encoder = encoder
+        self._held: dict[str, _Held] = {}
+        self._lock = threading.RLock()
+
+    def candidates(self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32]) -> Candidates:
+        """What could be the same in the event's project."""
+        with self._lock, self._database.read() as connection:
+            state = connection.execute(
+                select(project.c.sequence, project.c.epoch).where(project.c.name == event.project)
+            ).one_or_none()
+            if state is None:
+                return Candidates()
+            held = self._current(connection, event.project, state.epoch)
+            known = connection.execute(
+                select(exact.c.pattern).where(
+                    exact.c.project == event.project, exact.c.key == identity(event, signature)
+                )
+            ).scalar()
+            near = held.index.near(vector, NEAR)
+            if known is not None:
+                present = {id(found) for found in near}
+                near += [found for found in held.by_pattern.get(known, ()) if id(found) not in present]
+        return Candidates(exact=known, near=tuple(near), sequence=state.sequence)
+
+    def _current(self, connection: Connection, name: str, epoch: int) -> _Held:
+        held = self._held.get(name)
+        if held is None or held.epoch != epoch:
+            held = self._held[name] = _Held(self._new_index(), epoch=epoch)
+        rows = connection.execute(
+            select(exemplar)
+            .where(exemplar.c.project == name, exemplar.c.number > held.last, exemplar.c.encoder == self._encoder)
+            .order_by(exemplar.c.number)
+        ).mappings()
+        for row in rows:
+            found = Exemplar(
+                event=row["event"],
+                pattern=row["pattern"],
+                signature=loads(Signature, row["signature"]),
+                vector=np.frombuffer(row["vector"], dtype=np.float32),
+            )
+            held.index.add([found])
+            held.by_pattern.setdefault(found.pattern, []).append(found)
+            held.last = row["number"]
+        return held
+
+    def commit(
+        self,
+        event: ErrorEvent,
+        signature: Signature,
+        vector: NDArray[np.float32],
+        assignment: Assignment,
+        strategies: Sequence[RankedStrategy],
+        versions: Mapping[str, str],
+        *,
+        candidates: Candidates,
+        ms: float = 0.0,
+    ) -> Assignment:
+        """See `ems_ml.ports.Store.commit`."""
+        time = event.time or datetime.now(UTC)
+        key = identity(event, signature)
+        with self._database.write() as connection:
+            sequence = patterns.lock_project(connection, event.project)
+            if assignment.decision is Decision.JOINED:
+                assignment = patterns.followed(connection, assignment)
+                patterns.count_event(connection, assignment.pattern, time, plain(tuple(strategies)))
+            elif sequence != candidates.sequence:
+                raise LostRace(
+                    f"another process made a pattern in project {event.project}",
+                    hint="group again; this is done for you",
+                )
+            else:
+                patterns.make(connection, event, signature, assignment, strategies, time)
+            try:
+                with connection.begin_nested():
+                    connection.execute(
+                        insert(events).values(
+                            id=event.id,
+                            project=event.project,
+                            pattern=assignment.pattern,
+                            exact=key,
+                            time=time,
+                            source=event.source,
+                            search=_search_text(event),
+                            event=dumps(event),
+                            assignment=dumps(assignment),
+                            strategies=plain(tuple(strategies)),
+                            versions=dict(versions),
+                            ms=ms,
+                        )
+                    )
+            except IntegrityError as error:
+                raise DuplicateEvent(
+                    f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
+                ) from error
+            if candidates.exact is None:
+                connection.execute(insert(exact).values(project=event.project, key=key, pattern=assignment.pattern))
+            if self._wants(event.project, assignment.pattern, signature):
+                connection.execute(
+                    insert(exemplar).values(
+                        project=event.project,
+                        pattern=assignment.pattern,
+                        event=event.id,
+                        encoder=self._encoder,
+                        signature=dumps(signature),
+                        vector=np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
+                    )
+                )
+            waited = connection.execute(
+                delete(inbox).where(inbox.c.project == event.project, inbox.c.id == event.id)
+            ).rowcount
+            if not waited:
+                counters.add(connection, "received")  # it came straight to the line, not through the inbox
+            counters.add(connection, "processed")
+        return assignment
+
+    def _wants(self, name: str, pattern: str, signature: Signature) -> bool:
+        with self._lock:
+            held = self._held.get(name)
+            return held is None or held.index.wants(pattern, signature)
+
+    def get(self, project_name: str, event_id: str) -> StoredEvent | None:
+        """One event by its id."""
+        with self._database.read() as connection:
+            row = (
+                connection.execute(select(events).where(events.c.project == project_name, events.c.id == event_id))
+                .mappings()
+                .one_or_none()
+            )
+        return None if row is None else _stored(row)
+
+    def of_pattern(self, pattern: str, *, limit: int = 100) -> list[StoredEvent]:
+        """The newest events of a pattern."""
+        query = select(events).where(events.c.pattern == pattern).order_by(events.c.number.desc()).limit(limit)
+        with self._database.read() as connection:
+            return [_stored(row) for row in connection.execute(query).mappings()]
+
+    def times(self, *, since: datetime, pattern: str | None = None, project_name: str | None = None) -> list[datetime]:
+        """When the events since a moment happened, oldest first."""
+        query = select(events.c.time).where(events.c.time >= since).order_by(events.c.time)
+        if pattern is not None:
+            query = query.where(events.c.pattern == pattern)
+        if project_name is not None:
+            query = query.where(events.c.project == project_name)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def search(self, words: str, *, project_name: str | None = None) -> set[str]:
+        """Ids of the patterns that have an event whose type, message or stack holds every word."""
+        query = select(events.c.pattern).distinct()
+        for word in words.lower().split():
+            query = query.where(events.c.search.contains(word, autoescape=True))
+        if project_name is not None:
+            query = query.where(events.c.project == project_name)
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
+    def count(self) -> int:
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(events)).scalar_one())
+
+
+def identity(event: ErrorEvent, signature: Signature) -> str:
+    """The key under which an event is the same beyond doubt: the client's fingerprint where it gave one."""
+    own = [part for part in event.fingerprint if part != "{{ default }}"]
+    if not own:
+        return signature.exact
+    told = [signature.exact] if len(own) < len(event.fingerprint) else []
+    return hashlib.sha256("\x1f".join(["fingerprint", *told, *own]).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _search_text(event: ErrorEvent) -> str:
+    records = (event.error, *event.chain)
+    parts = [part for record in records for part in (record.type, record.message)]
+    parts += [f"{frame.file} {frame.function}" for record in records for frame in record.frames]
+    parts.append(event.id)
+    return "\n".join(parts).lower()[:20_000]
+
+
+def _stored(row: RowMapping) -> StoredEvent:
+    ranked: list[Any] = row["strategies"]
+    return StoredEvent(
+        event=loads(ErrorEvent, row["event"]),
+        time=row["time"],
+        pattern=row["pattern"],
+        assignment=loads(Assignment, row["assignment"]),
+        strategies=tuple(from_plain(RankedStrategy, item) for item in ranked),
+        versions=row["versions"],
+        ms=row["ms"],
+    )
