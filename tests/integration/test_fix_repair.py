@@ -297,6 +297,21 @@ def test_a_test_that_fails_now_and_then_is_flaky(tmp_path: Path) -> None:
     assert not (root / "ran").exists()
 
 
+def test_another_test_that_fails_now_and_then_does_not_spoil_a_repair(tmp_path: Path) -> None:
+    unsteady = (
+        "from pathlib import Path\nimport counting\n\n\ndef test_steady_at_first():\n"
+        "    mended = '- 1' in Path(counting.__file__).read_text()\n"
+        "    ran = Path(__file__).with_name('ran')\n    again = ran.exists()\n    ran.touch()\n"
+        "    assert again or not mended\n"
+    )
+    root = project(tmp_path / "p", {**COUNTING, "test_unsteady.py": unsteady})
+
+    verdict = mend(root, LAST, MEND)
+
+    assert verdict.verdict is Outcome.REPAIRED, verdict
+    assert verdict.evidence["unsteady"] == ["test_unsteady.py::test_steady_at_first"]
+
+
 def test_without_tests_the_patch_is_only_proposed(tmp_path: Path) -> None:
     root = project(tmp_path / "p", {"counting.py": COUNTING["counting.py"]})
     before = snapshot(root)
