@@ -84,7 +84,10 @@ def repair(
         verdict, proposal = verifier.judge(found, offered.proposals)
         verdict = replace(verdict, tried=(*verdict.tried, *offered.dropped))
         if proposal is not None and publish:
-            verdict = publish_branch(opened, worktree, found.event, proposal, verdict, branch)
+            try:
+                verdict = publish_branch(opened, worktree, found.event, proposal, verdict, branch)
+            except RepositoryError as error:  # the proven patch must not be lost with the branch
+                verdict = replace(verdict, reason=f"{verdict.reason}; but no branch could be made: {error}")
         return replace(verdict, seconds=budget.spent)
 
 

@@ -17,6 +17,7 @@ from ems_ml.types import Attempt, ErrorEvent, Outcome, Patch, Proposal, Verdict
 BASELINE_SHARE = 0.7  # of the budget, for the first run of all tests
 SLOWER = 3.0  # a candidate's run may take this much longer than the same tests took before ...
 GRACE_SECONDS = 5.0  # ... and this
+QUICK = 5  # of the tests that raise the error, for a first look at a proposal
 SHOWN = 20  # test ids in an answer
 
 
@@ -107,7 +108,8 @@ class SuiteVerifier:
                     "still_failing": sorted(run.failed)[:SHOWN],
                 }
                 what = _few(found.red) if found.red else "the test command"
-                reason = f"{what} failed with this error before and passes now; nothing else broke"
+                now = "pass" if len(found.red) > 1 else "passes"
+                reason = f"{what} failed with this error and {now} now; nothing else broke"
                 return self._verdict(Outcome.REPAIRED, reason, patch=patch, tried=tried), proposal
         if out_of_time:
             reason = f"the budget of {self.budget.total:.0f} seconds was spent after {len(tried)} proposals"
@@ -121,20 +123,20 @@ class SuiteVerifier:
         """What came of one proposal, and the run of all tests where it holds."""
         try:
             self.bench.worktree.write(proposal.path, proposal.source)
-            first = self.bench.run(seconds=self._limit(found.again.seconds), select=found.red)
-            flaw = self._flaw(found, first, partial=True)
+            first = self.bench.run(seconds=self._limit(found.again.seconds), select=found.red[:QUICK])
+            flaw = self._flaw(found, first, red=found.red[:QUICK])
             if flaw:
                 return flaw, None
             whole = self.bench.run(seconds=self._limit(found.before.seconds))
-            flaw = self._flaw(found, whole, partial=False)
+            flaw = self._flaw(found, whole)
             harmed = sorted(whole.failed - found.before.failed)
             if flaw and harmed and self._unsteady(harmed):
                 whole = self._forgive(whole, harmed)
-                flaw = self._flaw(found, whole, partial=False)
+                flaw = self._flaw(found, whole)
             if flaw:
                 return flaw, None
             last = self.bench.run(seconds=self._limit(found.again.seconds), select=found.red)
-            flaw = self._flaw(found, last, partial=True)
+            flaw = self._flaw(found, last, red=found.red)
             return (f"green, but not when run again: {flaw}", None) if flaw else ("repaired", whole)
         except RepositoryError as error:
             return f"cannot be written: {error}", None
@@ -152,8 +154,8 @@ class SuiteVerifier:
         self.facts["unsteady"] = unsteady[:SHOWN]
         return replace(run, outcomes={**run.outcomes, **dict.fromkeys(unsteady, "passed")})
 
-    def _flaw(self, found: Reproduction, run: SuiteRun, *, partial: bool) -> str | None:
-        """Why a run with a proposal in place is not green. `partial`: only the red tests were asked for."""
+    def _flaw(self, found: Reproduction, run: SuiteRun, *, red: tuple[str, ...] | None = None) -> str | None:
+        """Why a run with a proposal in place is not green. `red`: only these tests were asked for."""
         if not run.complete:
             return f"the tests did not end: {run.last_words()}"
         if not found.before.structured:
@@ -161,11 +163,11 @@ class SuiteVerifier:
                 return None
             gone = "" if in_output(found.event, run.output) else " (this error is gone; others stay)"
             return f"the test command still fails with exit code {run.returncode}{gone}"
-        for red in found.red:
-            flaw = _still_red(red, run)
+        for test in found.red if red is None else red:
+            flaw = _still_red(test, run)
             if flaw:
                 return flaw
-        if partial:
+        if red is not None:
             return None
         before = found.before
         failing = run.failed - before.failed

@@ -445,6 +445,18 @@ def test_a_generated_file_that_git_ignores_is_there_for_the_tests(tmp_path: Path
     assert "_version" not in verdict.patch.diff if verdict.patch else False
 
 
+def test_a_proven_patch_is_not_lost_where_the_branch_cannot_be_made(tmp_path: Path) -> None:
+    root = project(tmp_path / "p", COUNTING)
+    (root / ".git" / "refs" / "heads" / "mine.lock").write_text("")
+
+    verdict = mend(root, LAST, MEND, branch="mine")
+
+    assert verdict.verdict is Outcome.REPAIRED
+    assert "no branch could be made" in verdict.reason
+    assert verdict.patch is not None
+    assert verdict.branch is None
+
+
 def test_every_verdict_has_its_exit_code() -> None:
     assert set(EXIT_CODES) == set(Outcome)
     assert EXIT_CODES[Outcome.REPAIRED] == 0

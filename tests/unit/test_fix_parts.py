@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ems_ml.fix.budget import Budget
 from ems_ml.fix.command import Interpreter, SuiteCommand, find_command, import_roots, is_test_path
 from ems_ml.fix.match import Place, in_output, localise, matches, outside, reproduced
-from ems_ml.fix.runs import Failure
-from ems_ml.repo import DirectoryTree
+from ems_ml.fix.runs import Failure, SuiteBench
+from ems_ml.fix.verify import SuiteVerifier
+from ems_ml.ports import Verifier
+from ems_ml.repo import DirectoryTree, Worktree
 from ems_ml.types import ErrorEvent, ExceptionRecord, Frame, Role
 
 PYTHON = Interpreter(program="/x/bin/python", version="3.11", prefix="/x", base_prefix="/usr", has_pytest=True)
@@ -175,6 +178,13 @@ def test_an_error_raised_by_another_copy_is_told(tmp_path: Path) -> None:
 def test_an_output_shows_the_error_or_not(tmp_path: Path, output: str, shown: bool) -> None:
     event = localise(ErrorEvent(id="e", error=REPORTED), tree(tmp_path, FILES))
     assert in_output(event, output) is shown
+
+
+def test_the_port_is_kept(tmp_path: Path) -> None:
+    command = SuiteCommand(argv=("true",), shown="true", kind="shell", path="")
+    worktree = Worktree(folder=tmp_path, git_dir=tmp_path, base="", origin=tmp_path)
+    bench = SuiteBench(worktree=worktree, command=command)
+    assert isinstance(SuiteVerifier(bench=bench, source=DirectoryTree(tmp_path), budget=Budget(1)), Verifier)
 
 
 def test_a_comprehension_is_not_a_place_of_its_own() -> None:
