@@ -45,7 +45,7 @@ def entry_for(folder: Path, *, name: str, kind: str, version: str, about: Mappin
 
 def write_manifest(models: Path, entries: Iterable[Entry]) -> None:
     """Writes the manifest in one step; entries of other names that stand there already are kept."""
-    kept = {name: entry for name, entry in read_manifest(models).items()} if (models / NAME).is_file() else {}
+    kept = read_manifest(models) if (models / NAME).is_file() else {}
     kept |= {entry.name: entry for entry in entries}
     models.mkdir(parents=True, exist_ok=True)
     partial = models / f"{NAME}.partial"
