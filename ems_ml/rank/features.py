@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
@@ -35,7 +36,7 @@ def _named(signature: Signature) -> Iterator[str]:
         yield "raised below the application's own code"
         yield from _line("application's line", own[-1])
     for depth, frame in enumerate(reversed(frames[-1 - OUTER : -1]), start=1):
-        yield from (f"line {depth} above: {token}" for token in set(frame.shape))
+        yield from (f"line {depth} above: {token}" for token in sorted(set(frame.shape)))
     yield f"raised in {_role(frames[-1])} code"
     yield f"{'few' if len(frames) <= 2 else 'some' if len(frames) <= 6 else 'many'} frames"
     if signature.in_test:
@@ -47,7 +48,7 @@ def _message(signature: Signature) -> Iterator[str]:
     words = [word.lower() for word in _WORD.findall(signature.template)][:40]
     for word in words:
         yield f"message says {word}"
-    for one, two in zip(words, words[1:], strict=False):
+    for one, two in itertools.pairwise(words):
         yield f"message says {one} {two}"
     if _NONE in signature.message:
         yield "message is about None"
@@ -69,9 +70,9 @@ def _line(where: str, frame: FrameKey) -> Iterator[str]:
         yield f"{where} unknown"
         return
     yield f"{where}: {_statement(frame)}"
-    for token in set(shape):
+    for token in sorted(set(shape)):
         yield f"{where} has {token}"
-    for one, two in set(zip(shape, shape[1:], strict=False)):
+    for one, two in sorted(set(itertools.pairwise(shape))):
         yield f"{where} has {one} {two}"
     if shape[0] == "raise":
         yield f"{where} raises on purpose"

@@ -66,7 +66,7 @@ class StrategyRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
             raise UsageError("ranking needs errors of at least two strategies", hint="give more data")
         causes = list(groups) if groups is not None else [str(i) for i in range(len(X))]
         self.columns_ = self._columns(X, causes, list(projects) if projects is not None else None)
-        counts = defaultdict(int)
+        counts: dict[str, int] = defaultdict(int)
         for cause in causes:
             counts[cause] += 1
         weight = np.asarray([1 / counts[cause] for cause in causes])
@@ -120,7 +120,7 @@ class StrategyRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         scores = self.decision_function([X[row] for row in rows])
         truth = np.asarray([known[y[row]] for row in rows])
         causes = [groups[row] for row in rows] if groups is not None else [str(row) for row in rows]
-        counts = defaultdict(int)
+        counts: dict[str, int] = defaultdict(int)
         for cause in causes:
             counts[cause] += 1
         weight = np.asarray([1 / counts[cause] for cause in causes])
