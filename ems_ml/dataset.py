@@ -265,14 +265,20 @@ def _leaks(frame: pd.DataFrame) -> Iterable[str]:
             yield f"group {kinds.idxmax()!r} has more than one {label}"
     if frame["event"].duplicated().any():
         yield f"event {frame.loc[frame['event'].duplicated(), 'event'].iloc[0]!r} is there twice"
-    seen: set[tuple[Any, ...]] = set()
+    seen: set[object] = set()
     for row in frame.to_dict("records"):
-        trace = tuple((f["file"], f["function"], f["line"]) for f in row["frames"])
-        key = (row["group"], row["type"], row["message"], row["test"], trace)
+        key = trace_key(row)
         if key in seen:
             yield f"event {row['event']!r} repeats another trace of its group"
             return
         seen.add(key)
+
+
+def trace_key(row: Mapping[Any, Any]) -> object:
+    """Equal for two rows of one group that say the same: type, message and each frame's file, function and line."""
+    stack = tuple((frame["file"], frame["function"], frame["line"]) for frame in row["frames"])
+    causes = tuple((cause["type"], cause["message"]) for cause in row["chain"])
+    return row["group"], row["type"], row["message"], stack, causes
 
 
 def _bad_labels(frame: pd.DataFrame, strategies: set[str] | None) -> Iterable[str]:

@@ -1,6 +1,18 @@
 """Training data: faults planted in healthy, tested code, and the traces of the tests that they break."""
 
+from ems_ml.harvest.corpus import Built, build_dataset, corpus_events, corpus_folder
 from ems_ml.harvest.faults import Progress, harvest_faults
 from ems_ml.harvest.types import HARVEST_VERSION, Bounds, Ledger, PackageLedger
 
-__all__ = ["HARVEST_VERSION", "Bounds", "Ledger", "PackageLedger", "Progress", "harvest_faults"]
+__all__ = [
+    "HARVEST_VERSION",
+    "Bounds",
+    "Built",
+    "Ledger",
+    "PackageLedger",
+    "Progress",
+    "build_dataset",
+    "corpus_events",
+    "corpus_folder",
+    "harvest_faults",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,25 +54,34 @@ def harvest_faults(
         raise UsageError("nothing to harvest: no package or no strategy", hint="name packages, say: boltons toolz")
     bounds = bounds or Bounds()
     problems: dict[str, EmsError] = {}
+    stop = threading.Event()
 
     def one(requirement: str) -> PackageLedger | None:
         try:
             prepared = prepare(requirement, cache, pip_arguments=pip_arguments)
-            return _harvest(prepared, strategies, bounds, seed, progress)
+            return _harvest(prepared, strategies, bounds, seed, progress, stop)
         except EmsError as error:
             log.warning("%s is not harvested: %s", requirement, error)
             problems[requirement] = error
             return None
 
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        ledgers = [ledger for ledger in pool.map(one, packages) if ledger is not None]
+        try:
+            ledgers = [ledger for ledger in pool.map(one, packages) if ledger is not None]
+        finally:  # on Ctrl-C each package ends after the fault that it is at
+            stop.set()
     if not ledgers:
         raise next(iter(problems.values()))
     return Ledger(packages=tuple(ledgers), problems={name: str(error) for name, error in problems.items()})
 
 
 def _harvest(
-    prepared: Prepared, strategies: Sequence[Strategy], bounds: Bounds, seed: int, progress: Progress
+    prepared: Prepared,
+    strategies: Sequence[Strategy],
+    bounds: Bounds,
+    seed: int,
+    progress: Progress,
+    stop: threading.Event,
 ) -> PackageLedger:
     began = time.monotonic()
     with Worker(prepared, bounds) as worker:
@@ -81,6 +91,8 @@ def _harvest(
             package=prepared.name,
             version=prepared.version,
             licence=prepared.licence,
+            python=prepared.python_version,
+            per_package=bounds.per_package,
             isolation="; ".join([walls.level, *walls.why]),
             tests=len(reach.tests),
             left_out=left_out,
@@ -100,7 +112,8 @@ def _harvest(
             progress(prepared.name, min(ledger.planted, len(chosen)), len(chosen), ledger.outcomes[KEPT])
             if fault.id in done:
                 continue
-            if time.monotonic() - began > bounds.seconds or ledger.planted >= bounds.per_package:
+            spent = time.monotonic() - began > bounds.seconds or ledger.planted >= bounds.per_package
+            if spent or stop.is_set():
                 break
             healthy = sources[fault.file]
             outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, bounds.tests_per_fault))
@@ -109,7 +122,7 @@ def _harvest(
             ledger.count(record)
         progress(prepared.name, min(ledger.planted, len(chosen)), len(chosen), ledger.outcomes[KEPT])
     ledger.seconds = round(ledger.seconds, 1)
-    prepared.ledger.write_text(json.dumps({**ledger.to_json(), "python": prepared.python_version}, indent=1))
+    prepared.ledger.write_text(json.dumps(ledger.to_json(), indent=1))
     return ledger
 
 

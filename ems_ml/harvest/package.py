@@ -31,6 +31,7 @@ NEVER_NEEDED = re.compile(
     r"^(ruff|mypy|pyright|sphinx|furo|tox|tox-uv|nox|build|hatch|pre-commit|black|flake8)\b", re.I
 )
 RUNNER_NEEDS = ("pytest", "coverage")
+_TEST_FILE = re.compile(r"^test.*\.py$|_tests?\.py$")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.!+_-]+)?")
 
 
@@ -56,6 +57,8 @@ def prepare(requirement: str, cache: Path, *, pip_arguments: Sequence[str] = ())
         return _load(folder / "prepared.json")
     folder.mkdir(parents=True, exist_ok=True)
     tree = _unpack(archive, folder / "tree")
+    if not any(_TEST_FILE.search(path.name) for path in tree.rglob("*.py")):
+        raise _no_tests(requirement)
     python, notes = _install(tree, folder / "env", pip_arguments)
     facts = _installed(python, name)
     source, tops = _import_root(tree, facts["tops"])
@@ -236,5 +239,9 @@ def _find_tests(tree: Path, source: Path, tops: Sequence[str], requirement: str)
     if not found:
         found = sorted({*tree.glob("test_*.py"), *tree.glob("*_test.py")})
     if not found:
-        raise InputError(f"{requirement} ships no tests in its source distribution", hint="harvest another package")
+        raise _no_tests(requirement)
     return tuple(str(path.relative_to(tree)) for path in found)
+
+
+def _no_tests(requirement: str) -> InputError:
+    return InputError(f"{requirement} ships no tests in its source distribution", hint="harvest another package")

@@ -30,7 +30,8 @@ class Reach:
         by those that run the function whose head it is, the class that it stands in, or the file.
         """
         lines = self.lines.get(fault.file, {})
-        changed = range(fault.start + 1, max(fault.end, fault.start + 1) + 1)
+        inserted = fault.end == fault.start  # noticed by what runs the line before it or after it
+        changed = range(fault.start, fault.start + 2) if inserted else range(fault.start + 1, fault.end + 1)
         for span in (changed, *_around(healthy, fault.start + 1)):
             found = sorted(set().union(*(lines.get(line, frozenset()) for line in span)))
             if found:

@@ -192,6 +192,8 @@ def _arguments(request: dict[str, Any], config: dict[str, Any]) -> list[str]:
         "addopts=",
         "-W",
         "ignore::pytest.PytestConfigWarning",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",  # the runner has imported plugins before
         *QUIET,
         "--rootdir",
         config["tree"],

@@ -96,6 +96,8 @@ class PackageLedger:
     package: str
     version: str
     licence: str
+    python: str
+    per_package: int  # faults that were to be planted at most
     isolation: str  # level, and for each missing wall why
     tests: int = 0  # that pass on healthy code, twice
     left_out: int = 0  # tests that fail, are skipped, flaky or slow on healthy code

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"service"},
 }
 # Tools are few and independent; where one stands on another it is said here.
-TOOLS_ON_TOOLS: dict[str, set[str]] = {"dataset": {"source"}, "manifest": set()}
+TOOLS_ON_TOOLS: dict[str, set[str]] = {"dataset": {"source"}, "manifest": set(), "resources": {"errors"}}
 
 #: Copied out into a project of its own by the demo; it never imports us.
 NOT_OURS = {"service/demo_shop"}
