@@ -101,7 +101,7 @@ ENDS_MESSAGE = re.compile(
     r"|[-=_*#]{10,}\s*|[\u2500-\u257f]{4,}"
     r"|={3,} |-{3,} (?:Captured|Logging|End)|!{3,}"
     r"|Exception (?:ignored in|in thread)|Fatal Python error|Process finished with exit code|\[Finished in "
-    r"|Process \S{1,80}:\s*$|Aborted|Segmentation fault|Killed\s*$"
+    r"|(?:\[\d{1,9}\] )?Failed to execute script|Process \S{1,80}:\s*$|Aborted|Segmentation fault|Killed\s*$"
     r"|make: \*\*\*|make\[\d\]: \*\*\*|error: subprocess-exited|npm ERR!"
     r"|Task was destroyed but|Task exception was never|Future exception was never|Unhandled exception"
     r"|Call stack:|Stack \(most recent call last\)|Sentry is attempting to send"

@@ -14,7 +14,7 @@ from ems_ml.parse.traceback import TracebackReader, read_message
 from ems_ml.types import ErrorEvent, Form, RawReport
 
 _INTERESTING = re.compile(
-    r"^\s*E {2,}|Traceback \(|File |Cell In|Input In|the above exception|The above exception|-{3,} ?(?:\d|\.\.\.)"
+    r"^\s*E {2,}|Traceback \(|File |Cell In|Input In|the above exception|The above exception|(?<!-)-{3,} ?(?:\d|\.\.\.)"
     r"|Call stack:|\(most recent call"
 )
 

@@ -20,12 +20,10 @@ _NAMED = re.compile(
     r"(?P<sep>[ \t]{0,4}(?:=>|:=|[=:](?!=)|(?<=[\"']),)[ \t]{0,4}|[ \t]+(?=[\"']))",
     re.IGNORECASE,
 )
-_OPTION = re.compile(
-    rf"(?P<name>--?[\w-]{{0,40}}?(?:{_WORD})(?:-\w{{1,20}})?)(?P<sep>[ =]|[\"'], ?[\"'])(?P<value>[^\s\"',]+)",
-    re.IGNORECASE,
-)
+_OPTION = re.compile(r"(?<![\w-])(?P<name>--?\w[\w-]*)(?P<sep>[ =]|[\"'], ?[\"'])(?P<value>[^\s\"',]+)")
+_OPTION_NAME = re.compile(rf"(?:{_WORD})(?:-(?!file|path|type|name|url)\w+)?$", re.IGNORECASE)
 _HEADER = re.compile(
-    r"(?P<scheme>\b(?:bearer|basic|digest|token|apikey) {1,3})(?P<value>[A-Za-z0-9._~+/=-]{8,8000})", re.IGNORECASE
+    r"(?P<scheme>\b(?:bearer|basic|digest|token|apikey) {1,3})(?P<value>[A-Za-z0-9._~+/=-]{8,})", re.IGNORECASE
 )
 _QUOTED = re.compile(r"(?P<kind>[bBrRuUfF]{0,2})(?P<quote>\\{0,4}[\"'])")
 _BARE = re.compile(r"[^\s,;&\"'()\[\]{}<>]+")
@@ -50,6 +48,8 @@ _COMPLAINT = re.compile(
 )
 _PROSE = re.compile(r"[A-Z][\w',]*(?: [\w',()]+){2,}[.!?]?$|[a-z']+(?: [a-z']+){3,}[.!?]?$")
 _HARMLESS = re.compile(r"[*xX.•]{2,}$|\[[A-Za-z]+\]$|<[^<>]*>$|%\(?\w*\)?[sdr]$|\$?\{[^{}]*\}$|\$\w+$|")
+#: A line without an end is cut here, so that many names in it cost no square.
+_LINE_CHARS = 20_000
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 
 
@@ -58,9 +58,10 @@ def redact_named(text: str, *, code: bool) -> str:
     parts: list[str] = []
     done = 0
     at = 0
+    brackets = _Budget(2 * len(text) + 10_000)
     while found := _NAMED.search(text, at):
         at = max(found.end(), at + 1)
-        end, value = _value(text, found, code=code)
+        end, value = _value(text, found, brackets, code=code)
         if end > found.end():
             parts += [text[done : found.end()], value]
             done = at = end
@@ -71,7 +72,14 @@ def redact_named(text: str, *, code: bool) -> str:
     return _HEADER.sub(_header, text)
 
 
-def _value(text: str, found: re.Match[str], *, code: bool) -> tuple[int, str]:
+class _Budget:
+    """How many characters may still be looked at inside brackets, so that nested ones cost no square."""
+
+    def __init__(self, characters: int) -> None:
+        self.left = characters
+
+
+def _value(text: str, found: re.Match[str], brackets: _Budget, *, code: bool) -> tuple[int, str]:
     """Where the value of a name ends and what stands in its place; an end at its start keeps it."""
     start = found.end()
     word, tail, sep = found["word"].lower(), found["tail"], found["sep"].strip()
@@ -87,7 +95,7 @@ def _value(text: str, found: re.Match[str], *, code: bool) -> tuple[int, str]:
     if code:
         return keep
     if text[start : start + 1] in _CLOSING and not text.startswith(SECRET, start):
-        return _bracketed(text, start) if word != "token" else keep
+        return _bracketed(text, start, brackets) if word != "token" else keep
     if word in ("cookie", "authorization") and sep in (":", "="):
         return _line(text, start, found["close"])
     return _bare(text, start, word, found["sep"])
@@ -107,8 +115,7 @@ def _quoted(text: str, quoted: re.Match[str], *, code: bool, prose_allowed: bool
 
 def _closing_quote(text: str, start: int, quote: str) -> int:
     """Where the closing quote stands: the end of the line where it was cut off."""
-    line_end = text.find("\n", start)
-    line_end = len(text) if line_end < 0 else line_end
+    line_end = _line_end(text, start)
     at = start
     while (at := text.find(quote, at, line_end)) >= 0:
         before = at - 1
@@ -120,12 +127,20 @@ def _closing_quote(text: str, start: int, quote: str) -> int:
     return line_end
 
 
-def _bracketed(text: str, start: int) -> tuple[int, str]:
+def _line_end(text: str, start: int) -> int:
+    limit = min(len(text), start + _LINE_CHARS)
+    end = text.find("\n", start, limit)
+    return limit if end < 0 else end
+
+
+def _bracketed(text: str, start: int, budget: _Budget) -> tuple[int, str]:
     """A list or dict: every quoted string in it that could be a value, up to the bracket that closes it."""
     depth = 0
     at = start
     parts: list[str] = []
     limit = min(len(text), start + 4_000)
+    if budget.left <= 0:  # nested beyond reason: the whole line goes
+        return max(start, _line_end(text, start)), SECRET
     while at < limit:
         char = text[at]
         if char in "\"'":
@@ -152,15 +167,15 @@ def _bracketed(text: str, start: int) -> tuple[int, str]:
                 break
         elif char == "\n" and depth == 0:
             break
+    budget.left -= at - start
     changed = "".join(parts)
     return (at, changed) if changed != text[start:at] else (start, "")
 
 
 def _line(text: str, start: int, close: str | None) -> tuple[int, str]:
     """A header's value: the rest of the line, or the item of a comma-separated list."""
-    end = text.find("\n", start)
-    end = len(text) if end < 0 else end
-    value = text[start:end]
+    end = _line_end(text, start)
+    value = text[start : min(end, start + 500)]
     if close or value.startswith(SECRET) or not value.strip() or not re.search(r"[\d=]|\S{16}", value):
         return start, ""
     return end, SECRET
@@ -188,6 +203,8 @@ def _bare(text: str, start: int, word: str, sep: str) -> tuple[int, str]:
 
 
 def _option(found: re.Match[str]) -> str:
+    if not _OPTION_NAME.search(found["name"]):
+        return found[0]
     if _HARMLESS.fullmatch(found["value"]) or found["value"].startswith(("-", "[")):
         return found[0]
     return f"{found['name']}{found['sep']}{SECRET}"

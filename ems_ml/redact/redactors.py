@@ -9,6 +9,9 @@ from ems_ml.redact.named import SECRET, redact_named
 from ems_ml.redact.personal import redact_personal
 from ems_ml.types import ErrorEvent, ExceptionRecord, Frame
 
+#: Each pass leaves less; texts made to hurt settle within so many.
+_PASSES = 8
+
 
 class SecretRedactor:
     """Replaces secrets by `[secret]` and personal data by what they are: `[email]`, `[ip]`, `[user]` ...
@@ -41,16 +44,12 @@ class SecretRedactor:
         return self._redact(line, code=True)
 
     def _redact(self, text: str, *, code: bool) -> str:
-        if len(text) < 5:
-            return text
-        if "-----BEGIN" in text:
-            text = PRIVATE_KEY.sub(SECRET, text)
-        text = KEY.sub(SECRET, text)
-        if "https://" in text:
-            text = WEBHOOK.sub(rf"\1{SECRET}", text)
-        if "=" in text:
-            text = AZURE.sub(rf"\1{SECRET}", text)
-        return redact_named(redact_personal(text, code=code), code=code)
+        """Until nothing changes any more: what stands beside a placeholder may only then be seen as a secret."""
+        for _ in range(_PASSES):
+            before, text = text, _pass(text, code=code)
+            if text == before:
+                break
+        return text
 
     def _record(self, record: ExceptionRecord) -> ExceptionRecord:
         return replace(
@@ -67,6 +66,19 @@ class SecretRedactor:
         """An attribute's value; the attribute's own name may tell that it is a secret."""
         told = self.redact_text(f"{key}={value}")
         return told[len(key) + 1 :] if told.startswith(f"{key}=") else self.redact_text(value)
+
+
+def _pass(text: str, *, code: bool) -> str:
+    if len(text) < 5:
+        return text
+    if "-----BEGIN" in text:
+        text = PRIVATE_KEY.sub(SECRET, text)
+    text = KEY.sub(SECRET, text)
+    if "https://" in text:
+        text = WEBHOOK.sub(rf"\1{SECRET}", text)
+    if "=" in text:
+        text = AZURE.sub(rf"\1{SECRET}", text)
+    return redact_named(redact_personal(text, code=code), code=code)
 
 
 class NullRedactor:
