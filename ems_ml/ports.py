@@ -52,7 +52,9 @@ class Redactor(Protocol):
 class Normalizer(Protocol):
     """Decides what of an event may count as identity. Frozen once released."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """What made an answer; stored with each."""
 
     def normalize(self, event: ErrorEvent) -> Signature: ...
 
@@ -61,7 +63,10 @@ class Normalizer(Protocol):
 class Encoder(Protocol):
     """Turns signatures into vectors."""
 
-    version: str  # name and content: a change of model changes it
+    @property
+    def version(self) -> str:
+        """Name and content: a change of the model changes it."""
+
     dimension: int
 
     def encode(self, signatures: Sequence[Signature]) -> Vectors:
@@ -95,7 +100,9 @@ class Candidates:
 class Grouper(Protocol):
     """Decides which pattern an event belongs to. It proposes; the store commits."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """What made an answer; stored with each."""
 
     def assign(self, event: ErrorEvent, signature: Signature, vector: Vectors, candidates: Candidates) -> Assignment:
         """The decision. `Assignment.pattern` is an existing id where joined, else a fresh one."""
@@ -105,7 +112,9 @@ class Grouper(Protocol):
 class Ranker(Protocol):
     """Orders the fix strategies for an error."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """What made an answer; stored with each."""
 
     def rank(self, signatures: Sequence[Signature], vectors: Vectors) -> list[tuple[RankedStrategy, ...]]:
         """For each signature every strategy, best first; probabilities are calibrated and sum to 1."""

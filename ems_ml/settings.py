@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO")
     max_report_bytes: int = Field(default=1_000_000, gt=0, description="one report's text; the rest is cut and counted")
     max_request_bytes: int = Field(default=20_000_000, gt=0, description="one compressed request body")
+    max_backlog: int = Field(default=20_000, gt=0, description="accepted events that may wait; more are refused")
     tracking_uri: str = Field(default="", description="MLflow; empty: SQLite in the data folder")
     ci: bool = Field(default=False, description="a missing outside tool fails a test instead of skipping it")
 

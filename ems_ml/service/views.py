@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ems_ml.build import Check, Resources
+from ems_ml.build import Check as Check
+from ems_ml.build import Resources as Resources
 from ems_ml.types import Decision, ErrorEvent, Neighbour, PatternStatus, RankedStrategy, Result
 
 

@@ -1,0 +1,92 @@
+"""Settings -> wired objects: the one place that names concrete classes, and the only one that the service imports.
+
+`build(settings)` answers a `System` whose parts are made when they are first used. The other names here are what the
+service needs from below. Each is imported at its first use, so that `ems classify` loads no more than it needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ems_ml.build.checks import examine
+    from ems_ml.build.learning import data_files, evaluate_models, harvest, train_models
+    from ems_ml.build.system import MEMORY, System, build
+    from ems_ml.fix import EXIT_CODES, verdict_to_json
+    from ems_ml.ingest.envelope import Envelope, parse_envelope, parse_event, public_key, sentry_report
+    from ems_ml.ingest.files import Reading, read_file, read_jsonl, read_stream, shorten
+    from ems_ml.ingest.reportlog import reports_of_lines, tail_reportlog
+    from ems_ml.ingest.unpack import decompress
+    from ems_ml.monitor.health import bracketed, port_free
+    from ems_ml.monitor.recovery import Backoff
+    from ems_ml.monitor.resources import measure
+    from ems_ml.monitor.types import Check, ProcessUse, Resources, State
+    from ems_ml.pipeline import problem_to_json, result_to_json
+    from ems_ml.store import SCOPES, StoredEvent, Waiting
+
+_HOME: dict[str, tuple[str, ...]] = {
+    "ems_ml.build.checks": ("examine",),
+    "ems_ml.build.learning": ("data_files", "evaluate_models", "harvest", "train_models"),
+    "ems_ml.build.system": ("MEMORY", "System", "build"),
+    "ems_ml.fix": ("EXIT_CODES", "verdict_to_json"),
+    "ems_ml.ingest.envelope": ("Envelope", "parse_envelope", "parse_event", "public_key", "sentry_report"),
+    "ems_ml.ingest.files": ("Reading", "read_file", "read_jsonl", "read_stream", "shorten"),
+    "ems_ml.ingest.reportlog": ("reports_of_lines", "tail_reportlog"),
+    "ems_ml.ingest.unpack": ("decompress",),
+    "ems_ml.monitor.health": ("bracketed", "port_free"),
+    "ems_ml.monitor.recovery": ("Backoff",),
+    "ems_ml.monitor.resources": ("measure",),
+    "ems_ml.monitor.types": ("Check", "ProcessUse", "Resources", "State"),
+    "ems_ml.pipeline": ("problem_to_json", "result_to_json"),
+    "ems_ml.store": ("SCOPES", "StoredEvent", "Waiting"),
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of this module where it is first asked for."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_WHERE[name]), name)
+    return value
+
+
+__all__ = [
+    "EXIT_CODES",
+    "MEMORY",
+    "SCOPES",
+    "Backoff",
+    "Check",
+    "Envelope",
+    "ProcessUse",
+    "Reading",
+    "Resources",
+    "State",
+    "StoredEvent",
+    "System",
+    "Waiting",
+    "bracketed",
+    "build",
+    "data_files",
+    "decompress",
+    "evaluate_models",
+    "examine",
+    "harvest",
+    "measure",
+    "parse_envelope",
+    "parse_event",
+    "port_free",
+    "problem_to_json",
+    "public_key",
+    "read_file",
+    "read_jsonl",
+    "read_stream",
+    "reports_of_lines",
+    "result_to_json",
+    "sentry_report",
+    "shorten",
+    "tail_reportlog",
+    "train_models",
+    "verdict_to_json",
+]

@@ -1,0 +1,42 @@
+"""Where training data and models come from: harvest, train, evaluate. Loads scikit-learn, maybe MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ems_ml.build.system import System
+from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, corpus_folder, harvest_faults
+from ems_ml.harvest.faults import Progress, silent
+
+
+def harvest(
+    system: System,
+    packages: Sequence[str],
+    *,
+    out: Path | None = None,
+    jobs: int = 1,
+    seed: int = 0,
+    per_package: int | None = None,
+    progress: Progress = silent,
+) -> tuple[Ledger, Built | None]:
+    """Plant faults in the packages and keep the traces; with `out`, write the data set of the whole corpus there.
+
+    The corpus lies in the cache (EMS_CACHE); what an earlier run has done is not done again. Raises as
+    `ems_ml.harvest.harvest_faults` and `build_dataset` do.
+    """
+    cache = system.settings.cache
+    bounds = Bounds() if per_package is None else replace(Bounds(), per_package=per_package)
+    ledger = harvest_faults(
+        packages, strategies=system.strategies, cache=cache, bounds=bounds, jobs=jobs, seed=seed, progress=progress
+    )
+    if out is None:
+        return ledger, None
+    built = build_dataset(
+        corpus_folder(cache),
+        redactor=system.redactor,
+        out=out,
+        strategies=[strategy.name for strategy in system.strategies],
+    )
+    return ledger, built

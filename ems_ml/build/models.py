@@ -1,0 +1,60 @@
+"""Loading the models that serve, each only as a manifest names it: this installation's own before the shipped ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ems_ml.errors import UsageError
+from ems_ml.group import OnlineGrouper, PairModel
+from ems_ml.manifest import NAME, Entry, find_model, read_manifest
+from ems_ml.ports import Encoder, Grouper, Ranker
+from ems_ml.resources import shipped
+from ems_ml.settings import Settings
+
+ENCODERS = ("static", "transformer")
+
+
+def model_folders(settings: Settings) -> tuple[Path, ...]:
+    """Where models are looked for, in order."""
+    return settings.models, shipped("models")
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """The encoder that the settings name. Raises `ModelError`, `MissingExtra`, `UsageError`."""
+    if settings.encoder == "transformer":
+        from ems_ml.embed.transformer import TransformerEncoder
+
+        return TransformerEncoder.load(settings.transformer_model)
+    if settings.encoder != "static":
+        raise UsageError(f"there is no encoder {settings.encoder!r}", hint=f"EMS_ENCODER: {' or '.join(ENCODERS)}")
+    from ems_ml.embed.static import StaticEncoder
+
+    entry, folder = find_model("encoder", model_folders(settings))
+    return StaticEncoder.load(folder, version=entry.version)
+
+
+def load_grouper(settings: Settings) -> Grouper:
+    """The pair model with its thresholds. Raises `ModelError`."""
+    entry, folder = find_model("grouper", model_folders(settings))
+    return OnlineGrouper(PairModel.load(folder), **thresholds(entry))
+
+
+def load_ranker(settings: Settings) -> Ranker:
+    """The strategy ranker. Raises `ModelError`."""
+    from ems_ml.rank import LinearRanker
+
+    _, folder = find_model("ranker", model_folders(settings))
+    return LinearRanker.load(folder)
+
+
+def thresholds(entry: Entry) -> dict[str, float]:
+    """The probabilities from which on the grouper joins, and suggests."""
+    return {name: float(entry.about[name]) for name in ("join", "suggest")}
+
+
+def told_version(name: str, settings: Settings) -> str:
+    """The version that the manifest tells of a model, without loading it; "" where no manifest names it."""
+    for folder in model_folders(settings):
+        if (folder / NAME).is_file() and (entry := read_manifest(folder).get(name)) is not None:
+            return entry.version
+    return ""

@@ -1,0 +1,204 @@
+"""Use cases that only look: the overview, the list of patterns, one pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from ems_ml.build import StoredEvent, System, measure
+from ems_ml.errors import NotFound
+from ems_ml.service.views import (
+    Bucket,
+    EventRow,
+    FixRow,
+    Overview,
+    PatternDetail,
+    PatternPage,
+    PatternRow,
+    Suggestion,
+)
+from ems_ml.types import Pattern, PatternStatus, Verdict
+
+Sort = Literal["last_seen", "first_seen", "count"]
+DAYS = 14  # of the small chart beside a pattern
+
+
+def overview(system: System, *, hours: int = 24, project: str | None = None, limit: int = 5) -> Overview:
+    """What came in, what became of it, and what waits for a person. `limit`: patterns in each list."""
+    now = datetime.now(UTC)
+    since = now - timedelta(hours=hours)
+    counters = system.store.counters()
+    patterns = system.store.patterns(project)
+    open_ones = [one for one in patterns if one.status is PatternStatus.OPEN]
+    by_id = {one.id: one for one in patterns}
+    suggested = [
+        (one, by_id[one.suggestion.pattern], one.suggestion.probability)
+        for one in open_ones
+        if one.suggestion is not None and one.suggestion.pattern in by_id
+    ]
+    start = _floor(since, timedelta(hours=1))
+    times = system.store.events.times(since=start, project_name=project)
+    return Overview(
+        received=counters.get(("received", ""), 0),
+        processed=counters.get(("processed", ""), 0),
+        dropped={reason: value for (name, reason), value in sorted(counters.items()) if name == "dropped"},
+        waiting=system.store.inbox.waiting(),
+        open_patterns=len(open_ones),
+        new_patterns=sum(one.first_seen >= since for one in patterns),
+        hours=hours,
+        over_time=_buckets(times, start, now, timedelta(hours=1)),
+        top=_rows(system, sorted(open_ones, key=lambda one: (-one.count, one.id))[:limit], counts=True),
+        newest=_rows(system, sorted(open_ones, key=lambda one: one.first_seen, reverse=True)[:limit]),
+        suggestions=tuple(
+            Suggestion(pattern=_row(system, one), other=_row(system, other), probability=probability)
+            for one, other, probability in sorted(suggested, key=lambda three: -three[2])[:limit]
+        ),
+        resources=measure(system.settings.home),
+    )
+
+
+def list_patterns(
+    system: System,
+    *,
+    search: str = "",
+    status: PatternStatus | None = None,
+    project: str | None = None,
+    sort: str = "last_seen",
+    limit: int = 50,
+    offset: int = 0,
+    counts: bool = False,
+) -> PatternPage:
+    """A slice of the patterns. `search`: words that an event's type, message or stack must hold, or a pattern's id.
+
+    `sort`: "last_seen", "first_seen" or "count", the largest first. Merged ones only where that `status` is asked for.
+    `counts`: with the events a day of the last 14 days.
+    """
+    found = system.store.patterns(project, status=status)
+    if search.strip():
+        hits = system.store.events.search(search, project_name=project)
+        found = [one for one in found if one.id in hits or one.id.lower() == search.strip().lower()]
+    if sort == "count":
+        found.sort(key=lambda one: (-one.count, one.id))
+    elif sort == "first_seen":
+        found.sort(key=lambda one: one.first_seen, reverse=True)
+    return PatternPage(rows=_rows(system, found[offset : offset + limit], counts=counts), total=len(found))
+
+
+def pattern_detail(system: System, pattern: str, *, events: int = 50) -> PatternDetail:
+    """One pattern; a merged id leads to the pattern that it lives in. Raises `NotFound`."""
+    found = system.store.pattern(pattern)
+    example = _example(system, found)
+    if example is None:
+        raise NotFound(f"the example of {found.id} is missing", hint="run `ems doctor`")
+    assignment = example.assignment
+    merged = system.store.patterns(found.project, status=PatternStatus.MERGED)
+    return PatternDetail(
+        row=pattern_row(found, example, _daily(system, found.id)),
+        event=example.event,
+        why=assignment.why,
+        decision=assignment.decision,
+        probability=assignment.probability,
+        nearest=assignment.nearest,
+        versions=example.versions,
+        events=tuple(_event_row(one) for one in system.store.events.of_pattern(found.id, limit=events)),
+        over_time=_over_days(system, found.id),
+        fixes=tuple(_fix_row(time, verdict) for time, verdict in system.store.fixes(found.id)),
+        merged=tuple(one.id for one in merged if one.merged_into == found.id),
+    )
+
+
+def pattern_row(pattern: Pattern, example: StoredEvent | None, counts: Sequence[int] = ()) -> PatternRow:
+    """A pattern with its example as a row; without the example, type and title are all that is known."""
+    error = example.event.error if example else None
+    raised = error.frames[-1] if error and error.frames else None
+    return PatternRow(
+        id=pattern.id,
+        project=pattern.project,
+        title=pattern.title,
+        type=pattern.type,
+        message=error.message if error else "",
+        file=raised.file if raised else "",
+        function=raised.function if raised else "",
+        line=raised.line if raised else None,
+        status=pattern.status,
+        count=pattern.count,
+        first_seen=pattern.first_seen,
+        last_seen=pattern.last_seen,
+        example=pattern.example,
+        strategies=pattern.strategies,
+        suggestion=pattern.suggestion,
+        merged_into=pattern.merged_into,
+        counts=tuple(counts),
+    )
+
+
+def row_of(system: System, pattern: str) -> PatternRow:
+    """One pattern by its id as a row. Raises `NotFound`."""
+    return _row(system, system.store.pattern(pattern))
+
+
+def _row(system: System, pattern: Pattern) -> PatternRow:
+    return pattern_row(pattern, _example(system, pattern))
+
+
+def _rows(system: System, patterns: Iterable[Pattern], *, counts: bool = False) -> tuple[PatternRow, ...]:
+    return tuple(pattern_row(one, _example(system, one), _daily(system, one.id) if counts else ()) for one in patterns)
+
+
+def _example(system: System, pattern: Pattern) -> StoredEvent | None:
+    return system.store.events.get(pattern.project, pattern.example)
+
+
+def _daily(system: System, pattern: str) -> tuple[int, ...]:
+    return tuple(bucket.count for bucket in _over_days(system, pattern))
+
+
+def _over_days(system: System, pattern: str) -> tuple[Bucket, ...]:
+    day = timedelta(days=1)
+    now = datetime.now(UTC)
+    start = _floor(now, day) - (DAYS - 1) * day
+    return _buckets(system.store.events.times(since=start, pattern=pattern), start, now, day)
+
+
+def _floor(moment: datetime, step: timedelta) -> datetime:
+    """The start of the period of length `step` that a moment lies in, counted from 1970 in UTC."""
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    return moment - (moment - since) % step
+
+
+def _buckets(times: Iterable[datetime], start: datetime, end: datetime, step: timedelta) -> tuple[Bucket, ...]:
+    """How many of `times` fall into each period from `start` on, empty ones included; later than `end` is left out."""
+    number = int((end - start) / step) + 1
+    counts = [0] * number
+    for moment in times:
+        at = int((moment - start) / step)
+        if 0 <= at < number:
+            counts[at] += 1
+    return tuple(Bucket(start=start + at * step, count=count) for at, count in enumerate(counts))
+
+
+def _event_row(stored: StoredEvent) -> EventRow:
+    return EventRow(
+        id=stored.event.id,
+        time=stored.time,
+        source=stored.event.source,
+        release=stored.event.release,
+        message=stored.event.error.message,
+        decision=stored.assignment.decision,
+        probability=stored.assignment.probability,
+        test=stored.event.attributes.get("test", ""),
+    )
+
+
+def _fix_row(time: datetime, verdict: Verdict) -> FixRow:
+    return FixRow(
+        time=time,
+        verdict=verdict.verdict.value,
+        strategy=verdict.strategy,
+        branch=verdict.branch,
+        commit=verdict.commit,
+        reason=verdict.reason,
+        diff=verdict.patch.diff if verdict.patch else "",
+        seconds=verdict.seconds,
+    )
