@@ -114,9 +114,9 @@ class SuiteBench:
         roots = [str(self.worktree.tree / root) if root else str(self.worktree.tree) for root in self.import_roots]
         return {
             "PATH": self.command.path,
-            "PYTEST_ADDOPTS": "-p ems_recorder",
             "NO_COLOR": "1",
             **self.env,
+            "PYTEST_ADDOPTS": f"-p ems_recorder {self.env.get('PYTEST_ADDOPTS', '')}".strip(),
             "PYTHONPATH": ":".join([*roots, str(plugin), *filter(None, [self.env.get("PYTHONPATH")])]),
             "EMS_RECORD": str(record),
         }
