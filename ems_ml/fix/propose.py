@@ -15,7 +15,7 @@ from ems_ml.types import Attempt, ErrorEvent, Proposal, RankedStrategy
 
 log = logging.getLogger(__name__)
 
-PER_STRATEGY = 8
+PER_STRATEGY = 12
 AT_MOST = 60
 # Each further proposal of one strategy counts for less, so that one likely strategy with many ideas does not
 # keep all others waiting.

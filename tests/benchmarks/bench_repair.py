@@ -4,7 +4,7 @@
 
 A seeded sample of the harvest's faults that gave a trace (harvested first where the cache has none). For each, a git
 repository of the package with the fault committed is handed to `repair` together with the text of one trace, as `ems
-fix` does: the package's own tests judge, all but the slow ones that measure time. Twice, with the same budget: the strategies ordered by the shipped
+fix` does: all of the package's own tests judge. Twice, with the same budget: the strategies ordered by the shipped
 model, and, as the baseline, by how often each was the label of this exception type in the training data. A repair is
 counted whatever strategy made it, for the tests are the judge; how often it was the injected one is told apart.
 """
@@ -16,8 +16,6 @@ import json
 import math
 import os
 import random
-import re
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -48,7 +46,6 @@ from ems_ml.types import ErrorEvent, Outcome, RankedStrategy, RawReport, Verdict
 
 Rank = Callable[[ErrorEvent], Sequence[RankedStrategy]]
 Z95 = 1.959964
-SLOW_SECONDS = 1.0
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
@@ -147,33 +144,7 @@ def repository(prepared: Prepared, fault: Fault, folder: Path) -> Path:
     return root
 
 
-def slow_tests(prepared: Prepared) -> list[str]:
-    """Tests of the healthy package that take more than `SLOW_SECONDS`: they measure time, and only cost it here."""
-    command = [
-        str(prepared.python),
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--durations=0",
-        "--durations-min=0",
-    ]
-    done = subprocess.run(
-        command,
-        cwd=prepared.tree,
-        env={**os.environ, "PYTHONPATH": str(prepared.source), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    rows = re.findall(r"^(\d+\.\d+)s (?:call|setup) +(.+)$", done.stdout, re.MULTILINE)
-    if not rows:
-        raise SystemExit(f"the tests of {prepared.name} do not run: {done.stdout[-500:]}")
-    return sorted({test.strip() for seconds, test in rows if float(seconds) > SLOW_SECONDS})
-
-
-def one(prepared: Prepared, fault: Fault, rank: Rank, budget: float, slow: Sequence[str]) -> Verdict:
+def one(prepared: Prepared, fault: Fault, rank: Rank, budget: float) -> Verdict:
     """What `ems fix` would answer for this fault."""
     event = ParserChain(default_parsers()).parse(RawReport(text=fault.text))
     with tempfile.TemporaryDirectory(prefix="ems-bench-") as folder:
@@ -184,7 +155,6 @@ def one(prepared: Prepared, fault: Fault, rank: Rank, budget: float, slow: Seque
             strategies=load_strategies(),
             python=str(prepared.python),
             budget_seconds=budget,
-            env={"PYTEST_ADDOPTS": " ".join(shlex.quote(f"--deselect={test}") for test in slow)},
         )
 
 
@@ -224,11 +194,9 @@ def figures(faults: Sequence[Fault], verdicts: Sequence[Verdict]) -> dict[str, A
 
 
 def show(report: Mapping[str, Any]) -> None:
-    print(
-        f"{report['package']}: {report['sampled']} of {report['with_trace']} faults with a trace, seed {report['seed']}"
-    )
-    print(f"at most {report['budget_seconds']:.0f} s each; judged by all of the package's own tests but")
-    print(f"{len(report['slow_tests_left_out'])} that take more than {SLOW_SECONDS:.0f} s each\n")
+    sampled = f"{report['sampled']} of {report['with_trace']} faults with a trace"
+    print(f"{report['package']}: {sampled} (seed {report['seed']}),")
+    print(f"at most {report['budget_seconds']:.0f} s each, judged by all of the package's own tests\n")
     print(f"{'order':14} {'repaired':>9} {'share':>6} {'95% interval':>14} {'1st try':>8} {'<=3':>4} {'median s':>9}")
     for name in ("ranked", "baseline"):
         row = report[name]
@@ -267,7 +235,6 @@ def main() -> int:
         "ranked": ranked_by_model(),
         "baseline": most_frequent([strategy.name for strategy in strategies]),
     }
-    slow = slow_tests(prepared)
     began = time.monotonic()
     report: dict[str, Any] = {
         "package": f"{prepared.name} {prepared.version}",
@@ -275,12 +242,11 @@ def main() -> int:
         "sampled": len(faults),
         "seed": options.seed,
         "budget_seconds": options.budget,
-        "slow_tests_left_out": slow,
     }
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, rank in orders.items():
-            verdicts = list(pool.map(lambda fault, rank=rank: one(prepared, fault, rank, options.budget, slow), faults))
+            verdicts = list(pool.map(lambda fault, rank=rank: one(prepared, fault, rank, options.budget), faults))
             report[name] = figures(faults, verdicts)
             rows += [
                 {
