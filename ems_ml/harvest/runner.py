@@ -103,11 +103,34 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {**_record(error, None), "chain": chain, "text": text[:200_000]}
 
 
+def _fewer(items: list[Any], most: int) -> list[Any]:
+    """At most so many parameter sets of each test function, evenly chosen, and no property tests.
+
+    Some packages repeat a test a thousand times; property tests take seconds each and try other values each time.
+    """
+    functions: dict[str, list[Any]] = {}
+    for item in items:
+        if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
+            continue
+        functions.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    return [
+        group[i * len(group) // most] if len(group) > most else group[i]
+        for group in functions.values()
+        for i in range(min(len(group), most))
+    ]
+
+
 class Recorder:
     """The pytest plugin: picks tests, follows them, and writes each outcome at once, so that a kill loses none."""
 
-    def __init__(self, out: Any, wanted: set[str] | None, most: int, tracer: Any, patience: float) -> None:
-        self.out, self.wanted, self.most, self.tracer, self.patience = out, wanted, most, tracer, patience
+    def __init__(self, out: Any, request: dict[str, Any], tracer: Any) -> None:
+        self.out, self.tracer = out, tracer
+        self.wanted = set(request["tests"]) if request["tests"] is not None else None
+        self.most = request.get("most", 0)
+        self.patience = request.get("patience", 0)
+        self.per_function = request.get("per_function", 0)
+        self.until = time.monotonic() + request.get("enough_seconds", 1e9)
+        self.session: Any = None
         self.traces = 0
 
     def _tell(self, record: dict[str, Any]) -> None:
@@ -115,9 +138,15 @@ class Recorder:
         self.out.flush()
 
     def pytest_collection_modifyitems(self, session: Any, config: Any, items: list[Any]) -> None:
+        found = len(items)
         if self.wanted is not None:
             items[:] = [item for item in items if item.nodeid in self.wanted]
-        self._tell({"kind": "collected", "count": len(items)})
+        if self.per_function:
+            items[:] = _fewer(items, self.per_function)
+        self._tell({"kind": "collected", "count": len(items), "found": found})
+
+    def pytest_sessionstart(self, session: Any) -> None:
+        self.session = session
 
     def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
         if self.tracer is not None:
@@ -128,6 +157,8 @@ class Recorder:
     def pytest_runtest_logfinish(self, nodeid: str, location: Any) -> None:
         if self.patience:
             signal.setitimer(signal.ITIMER_REAL, 0)
+        if time.monotonic() > self.until:
+            self.session.shouldstop = "enough time was spent on healthy code"
 
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
         if call.excinfo is None:
@@ -139,9 +170,8 @@ class Recorder:
             return
         self._tell({"kind": "trace", "test": test, "when": getattr(call, "when", "collect"), **described})
         self.traces += 1
-        session = node.session
         if self.most and self.traces >= self.most:
-            session.shouldstop = "enough traces"
+            self.session.shouldstop = "enough traces"
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "call" or report.outcome != "passed":
@@ -164,22 +194,6 @@ class TooSlow(BaseException):
 
 def _too_slow(number: int, frame: object) -> None:
     raise TooSlow
-
-
-def _few_examples() -> None:
-    """Property tests with few and always the same examples: the same fault breaks the same tests."""
-    with contextlib.suppress(ImportError):
-        from hypothesis import HealthCheck, settings
-
-        settings.register_profile(
-            "harvest",
-            max_examples=10,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        )
-        settings.load_profile("harvest")
 
 
 def _arguments(request: dict[str, Any], config: dict[str, Any]) -> list[str]:
@@ -215,7 +229,6 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
     sys.dont_write_bytecode = not request.get("compile", False)
     sys.argv = ["pytest"]
     os.chdir(config["tree"])
-    _few_examples()
     tracer = None
     if request.get("coverage"):
         import coverage
@@ -227,8 +240,7 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
         )
         tracer.start()
     with open(request["out"], "w") as out:
-        wanted = set(request["tests"]) if request.get("tests") is not None else None
-        recorder = Recorder(out, wanted, request.get("most", 0), tracer, request.get("patience", 0))
+        recorder = Recorder(out, request, tracer)
         signal.signal(signal.SIGALRM, _too_slow)
         code = pytest.main(_arguments(request, config), plugins=[recorder])
         if tracer is not None:

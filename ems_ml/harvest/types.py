@@ -36,6 +36,7 @@ class Bounds:
     traces_per_fault: int = 10
     baseline_seconds: float = 300.0
     slowest_test: float = 2.0  # seconds; slower ones are left out
+    per_test_function: int = 25  # of its parameter sets; the rest is not run
     per_place: int = 2  # faults of one strategy in one function
 
 

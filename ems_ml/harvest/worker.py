@@ -148,13 +148,13 @@ class Worker:
         """Run all tests twice on healthy code, once under coverage. The reach of those that pass both times, and
         how many are left out. Raises `InputError` where none pass."""
         passed: list[dict[str, float]] = []
-        seen: set[str] = set()
         records: list[dict[str, Any]] = []
         for coverage in (False, True):
             request = self._request(
                 do="baseline", coverage=coverage, compile=not coverage, args=list(self.prepared.tests), tests=None
             )
             request |= {"seconds": self.bounds.baseline_seconds, "patience": 3 * self.bounds.slowest_test}
+            request |= {"per_function": self.bounds.per_test_function, "enough_seconds": 0.8 * request["seconds"]}
             try:
                 answer = self._ask(request, self.bounds.baseline_seconds)
             except _Lost as lost:
@@ -170,7 +170,6 @@ class Worker:
                 )
             outcomes = [record for record in records if record["kind"] == "test"]
             broken = {r["test"] for r in outcomes if not r["passed"]}
-            seen |= {r["test"] for r in outcomes}
             passed.append({r["test"]: r["seconds"] for r in outcomes if r["passed"] and r["test"] not in broken})
         self._check_origin(records[-1]["where"])
         slowest = self.bounds.slowest_test
@@ -180,7 +179,8 @@ class Worker:
         self.modules = records[-1]["modules"]
         with contextlib.suppress(_Lost):  # what cannot be warmed is imported by each child
             self._ask({"do": "warm", "modules": self.modules}, 120)
-        return Reach(tests=tests, lines=self._lines(records, tests)), len(seen) - len(tests)
+        found = max((record["found"] for record in records if record["kind"] == "collected"), default=len(tests))
+        return Reach(tests=tests, lines=self._lines(records, tests)), found - len(tests)
 
     def _check_origin(self, where: Mapping[str, str | None]) -> None:
         for top, file in where.items():
