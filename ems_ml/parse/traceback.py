@@ -178,7 +178,7 @@ class TracebackReader:
             return True
         if ENDS_MESSAGE.match(rest) and exception_in(rest.strip(), sure=False) is None:
             return False
-        found_exception = exception_in(rest.strip(), sure=sure)
+        found_exception = exception_in(rest.strip(), sure=sure and indent < self.indent)
         if found_exception and not (indent == self.indent and self._frame_follows()):
             self._take_exception(self.at, found_exception, indent)
             return False

@@ -38,8 +38,8 @@ _FORMATS = (
     r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]{0,}){0,3}=*",  # JSON Web Token
 )
 
-#: Any of them, standing on its own.
-KEY = re.compile(rf"(?<![A-Za-z0-9_-])(?:{'|'.join(_FORMATS)})(?![A-Za-z0-9])")
+#: Any of them, standing on its own or behind an escaped line end.
+KEY = re.compile(rf"(?:(?<![A-Za-z0-9_-])|(?<=\\[nrt]))(?:{'|'.join(_FORMATS)})(?![A-Za-z0-9])")
 
 #: A private key from its first line to its last, or to the end of a text that was cut.
 PRIVATE_KEY = re.compile(

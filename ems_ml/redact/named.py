@@ -86,7 +86,9 @@ def _value(text: str, found: re.Match[str], brackets: _Budget, *, code: bool) ->
     keep = (start, "")
     if tail and _ABOUT.match(tail):
         return keep
-    if sep in ("", ",") and (code or (sep == "" and not word.startswith("pass")) or (sep and not found["close"])):
+    if sep == "" and (code or found["close"] or not word.startswith("pass")):
+        return keep
+    if sep == "," and (code or not found["close"]):
         return keep
     if word == "token" and _COMPLAINT.search(text[max(0, found.start() - 20) : found.start()]):
         return keep
