@@ -85,7 +85,7 @@ def repair(
         verdict = replace(verdict, tried=(*verdict.tried, *offered.dropped))
         if proposal is not None and publish:
             try:
-                verdict = publish_branch(opened, worktree, found.event, proposal, verdict, branch)
+                verdict = publish_branch(opened, worktree, found.reported, proposal, verdict, branch)
             except RepositoryError as error:  # the proven patch must not be lost with the branch
                 verdict = replace(verdict, reason=f"{verdict.reason}; but no branch could be made: {error}")
         return replace(verdict, seconds=budget.spent)

@@ -25,6 +25,7 @@ SHOWN = 20  # test ids in an answer
 class Reproduction:
     """The reported error, seen in the project's own tests."""
 
+    reported: ErrorEvent  # as it came, its frames named by their place in the repository
     event: ErrorEvent  # as the tests raised it, on the code as it is
     before: SuiteRun  # all tests, on the unchanged code
     again: SuiteRun  # the failing ones once more
@@ -87,7 +88,7 @@ class SuiteVerifier:
                 f"{_few(unsteady)} failed with this error, and did not when run again on the same code",
                 flaky=unsteady[:SHOWN],
             )
-        return Reproduction(event=reproduced(event, found[0]), before=before, again=again, red=red)
+        return Reproduction(reported=event, event=reproduced(event, found[0]), before=before, again=again, red=red)
 
     def judge(self, found: Reproduction, proposals: Iterable[Proposal]) -> tuple[Verdict, Proposal | None]:
         """Try each proposal on the worktree, which is as it was at the end. The one that holds, if any, comes too."""
@@ -192,7 +193,7 @@ class SuiteVerifier:
         if not again.complete or again.returncode == 0 or not in_output(event, again.output):
             reason = "the test command failed with this error, and did not when run again on the same code"
             return self._verdict(Outcome.FLAKY, reason)
-        return Reproduction(event=event, before=before, again=again, red=())
+        return Reproduction(reported=event, event=event, before=before, again=again, red=())
 
     def _not_reproduced(self, event: ErrorEvent, before: SuiteRun) -> Verdict:
         where = place(event.error)
