@@ -1,0 +1,22 @@
+"""Where the pages are, and the links between them. The paths are relative to `main.py`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+OVERVIEW = "screens/overview.py"
+PATTERNS = "screens/patterns.py"
+PATTERN = "screens/pattern.py"
+CLASSIFY = "screens/classify.py"
+HEALTH = "screens/health.py"
+SYSTEM = "screens/machine.py"
+
+
+def to_pattern(pattern: str, label: str = "Open pattern") -> None:
+    """A link to a pattern's page. `label` is read as Markdown: it must be our own words, not an error's."""
+    st.page_link(PATTERN, label=label, query_params={"pattern": pattern})
+
+
+def asked_pattern() -> str:
+    """The id in the address (`?pattern=ID`), or ""."""
+    return str(st.query_params.get("pattern", ""))
