@@ -16,7 +16,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("EMS_HOME", str(tmp_path_factory.mktemp("ems-home")))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def need() -> Callable[[str], str]:
     """`need("chromium")`: its path; where it is missing the test skips by name, or fails under EMS_CI=1."""
 
@@ -36,3 +36,20 @@ def need() -> Callable[[str], str]:
 @pytest.fixture
 def repo_root() -> Path:
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def toy_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny models and their manifest, fitted once a session. To be copied, not changed."""
+    from toy_models import write
+
+    return write(tmp_path_factory.mktemp("toy") / "models")
+
+
+@pytest.fixture
+def toy_home(toy_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder (EMS_HOME) of the test's own, with the tiny models in it."""
+    home = tmp_path / "home"
+    shutil.copytree(toy_models, home / "models")
+    monkeypatch.setenv("EMS_HOME", str(home))
+    return home

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ems_ml.build.learning import data_files, evaluate_models, harvest, train_models
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.fix import EXIT_CODES, verdict_to_json
+    from ems_ml.harvest import Built, Ledger
     from ems_ml.ingest.envelope import Envelope, parse_envelope, parse_event, public_key, sentry_report
     from ems_ml.ingest.files import Reading, read_file, read_jsonl, read_stream, shorten
     from ems_ml.ingest.reportlog import reports_of_lines, tail_reportlog
@@ -29,6 +30,7 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
     "ems_ml.build.learning": ("data_files", "evaluate_models", "harvest", "train_models"),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
+    "ems_ml.harvest": ("Built", "Ledger"),
     "ems_ml.fix": ("EXIT_CODES", "verdict_to_json"),
     "ems_ml.ingest.envelope": ("Envelope", "parse_envelope", "parse_event", "public_key", "sentry_report"),
     "ems_ml.ingest.files": ("Reading", "read_file", "read_jsonl", "read_stream", "shorten"),
@@ -57,8 +59,10 @@ __all__ = [
     "MEMORY",
     "SCOPES",
     "Backoff",
+    "Built",
     "Check",
     "Envelope",
+    "Ledger",
     "ProcessUse",
     "Reading",
     "Resources",

@@ -20,6 +20,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from ems_ml.errors import UsageError
 from ems_ml.events import Bus, EventDropped, EventReceived, FixTried, Happened, PatternChanged
 from ems_ml.settings import Settings
 
@@ -86,6 +87,11 @@ def configure(settings: Settings, *, process: str, redact: Redact) -> None:
 
     Only what is not ours to log is quiet below WARNING. Calling again replaces what an earlier call set up.
     """
+    level = settings.log_level.upper()
+    if level not in logging.getLevelNamesMapping():
+        raise UsageError(
+            f"there is no log level {settings.log_level!r}", hint="EMS_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR"
+        )
     handler: logging.Handler
     try:
         settings.log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +109,7 @@ def configure(settings: Settings, *, process: str, redact: Redact) -> None:
         old.close()
     handler.name = HANDLER
     root.addHandler(handler)
-    root.setLevel(settings.log_level.upper())
+    root.setLevel(level)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 

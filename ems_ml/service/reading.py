@@ -1,4 +1,4 @@
-"""Use cases that only look: the overview, the list of patterns, one pattern."""
+"""Use cases that only look: the list of patterns, one pattern."""
 
 from __future__ import annotations
 
@@ -6,56 +6,20 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from ems_ml.build import StoredEvent, System, measure
+from ems_ml.build import StoredEvent, System
 from ems_ml.errors import NotFound
 from ems_ml.service.views import (
     Bucket,
     EventRow,
     FixRow,
-    Overview,
     PatternDetail,
     PatternPage,
     PatternRow,
-    Suggestion,
 )
 from ems_ml.types import Pattern, PatternStatus, Verdict
 
 Sort = Literal["last_seen", "first_seen", "count"]
 DAYS = 14  # of the small chart beside a pattern
-
-
-def overview(system: System, *, hours: int = 24, project: str | None = None, limit: int = 5) -> Overview:
-    """What came in, what became of it, and what waits for a person. `limit`: patterns in each list."""
-    now = datetime.now(UTC)
-    since = now - timedelta(hours=hours)
-    counters = system.store.counters()
-    patterns = system.store.patterns(project)
-    open_ones = [one for one in patterns if one.status is PatternStatus.OPEN]
-    by_id = {one.id: one for one in patterns}
-    suggested = [
-        (one, by_id[one.suggestion.pattern], one.suggestion.probability)
-        for one in open_ones
-        if one.suggestion is not None and one.suggestion.pattern in by_id
-    ]
-    start = _floor(since, timedelta(hours=1))
-    times = system.store.events.times(since=start, project_name=project)
-    return Overview(
-        received=counters.get(("received", ""), 0),
-        processed=counters.get(("processed", ""), 0),
-        dropped={reason: value for (name, reason), value in sorted(counters.items()) if name == "dropped"},
-        waiting=system.store.inbox.waiting(),
-        open_patterns=len(open_ones),
-        new_patterns=sum(one.first_seen >= since for one in patterns),
-        hours=hours,
-        over_time=_buckets(times, start, now, timedelta(hours=1)),
-        top=_rows(system, sorted(open_ones, key=lambda one: (-one.count, one.id))[:limit], counts=True),
-        newest=_rows(system, sorted(open_ones, key=lambda one: one.first_seen, reverse=True)[:limit]),
-        suggestions=tuple(
-            Suggestion(pattern=_row(system, one), other=_row(system, other), probability=probability)
-            for one, other, probability in sorted(suggested, key=lambda three: -three[2])[:limit]
-        ),
-        resources=measure(system.settings.home),
-    )
 
 
 def list_patterns(
@@ -82,7 +46,7 @@ def list_patterns(
         found.sort(key=lambda one: (-one.count, one.id))
     elif sort == "first_seen":
         found.sort(key=lambda one: one.first_seen, reverse=True)
-    return PatternPage(rows=_rows(system, found[offset : offset + limit], counts=counts), total=len(found))
+    return PatternPage(rows=rows(system, found[offset : offset + limit], counts=counts), total=len(found))
 
 
 def pattern_detail(system: System, pattern: str, *, events: int = 50) -> PatternDetail:
@@ -135,14 +99,16 @@ def pattern_row(pattern: Pattern, example: StoredEvent | None, counts: Sequence[
 
 def row_of(system: System, pattern: str) -> PatternRow:
     """One pattern by its id as a row. Raises `NotFound`."""
-    return _row(system, system.store.pattern(pattern))
+    return row(system, system.store.pattern(pattern))
 
 
-def _row(system: System, pattern: Pattern) -> PatternRow:
+def row(system: System, pattern: Pattern) -> PatternRow:
+    """A pattern as a row."""
     return pattern_row(pattern, _example(system, pattern))
 
 
-def _rows(system: System, patterns: Iterable[Pattern], *, counts: bool = False) -> tuple[PatternRow, ...]:
+def rows(system: System, patterns: Iterable[Pattern], *, counts: bool = False) -> tuple[PatternRow, ...]:
+    """Patterns as rows; `counts`: with their events a day."""
     return tuple(pattern_row(one, _example(system, one), _daily(system, one.id) if counts else ()) for one in patterns)
 
 
@@ -157,17 +123,17 @@ def _daily(system: System, pattern: str) -> tuple[int, ...]:
 def _over_days(system: System, pattern: str) -> tuple[Bucket, ...]:
     day = timedelta(days=1)
     now = datetime.now(UTC)
-    start = _floor(now, day) - (DAYS - 1) * day
-    return _buckets(system.store.events.times(since=start, pattern=pattern), start, now, day)
+    start = floor(now, day) - (DAYS - 1) * day
+    return buckets(system.store.events.times(since=start, pattern=pattern), start, now, day)
 
 
-def _floor(moment: datetime, step: timedelta) -> datetime:
+def floor(moment: datetime, step: timedelta) -> datetime:
     """The start of the period of length `step` that a moment lies in, counted from 1970 in UTC."""
     since = datetime(1970, 1, 1, tzinfo=UTC)
     return moment - (moment - since) % step
 
 
-def _buckets(times: Iterable[datetime], start: datetime, end: datetime, step: timedelta) -> tuple[Bucket, ...]:
+def buckets(times: Iterable[datetime], start: datetime, end: datetime, step: timedelta) -> tuple[Bucket, ...]:
     """How many of `times` fall into each period from `start` on, empty ones included; later than `end` is left out."""
     number = int((end - start) / step) + 1
     counts = [0] * number

@@ -1,4 +1,4 @@
-"""Use cases that look after the installation and its models: doctor, harvest, train, evaluate."""
+"""Use cases that look after the installation: the doctor."""
 
 from __future__ import annotations
 

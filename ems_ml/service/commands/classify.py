@@ -12,7 +12,7 @@ import click
 
 from ems_ml.build import MEMORY, System, read_file, read_jsonl, read_stream
 from ems_ml.errors import InputError, UsageError
-from ems_ml.service import app, exit_codes
+from ems_ml.service import acting, exit_codes
 from ems_ml.service.commands.common import json_option, opened, percent, print_json, shorten, store_option
 
 SHOWN = 3  # strategies and neighbours of a result in text
@@ -75,7 +75,7 @@ def classify_one(system: System, file: str, project: str, source: Path | None, *
         click.echo(f"ems: the report is long; {reading.cut} characters in its middle were left out", err=True)
     if not reading.reports and not reading.problems:
         raise InputError(f"{file} holds no error", hint="give a report of something that failed")
-    answers = [app.classify_report(system, report, source=source, record=record).json for report in reading.reports]
+    answers = [acting.classify_report(system, report, source=source, record=record).json for report in reading.reports]
     for problem in reading.problems:
         click.echo(f"ems: {problem.problem}", err=True)
     if as_json:
@@ -95,9 +95,9 @@ def classify_batch(system: System, batch: str, out: str, project: str, source: P
         lines = _reading(batch, files)
         sink = _writing(out, files)
         reports = read_jsonl(lines, project=project, limit=system.settings.max_report_bytes)
-        for answer in app.classify_batch(system, reports, source=source):
+        for answer in acting.classify_batch(system, reports, source=source):
             failed += "problem" in answer
-            sink.write(app.json_line(answer))
+            sink.write(acting.json_line(answer))
     if failed:
         click.echo(f"ems: {failed} reports could not be answered; their lines say why", err=True)
     return exit_codes.SOME_FAILED if failed else exit_codes.OK

@@ -9,7 +9,7 @@ import click
 
 from ems_ml.build import EXIT_CODES, read_file, read_stream, verdict_to_json
 from ems_ml.errors import InputError
-from ems_ml.service import app
+from ems_ml.service import acting
 from ems_ml.service.commands.common import json_option, opened, print_json, store_option
 from ems_ml.types import Outcome, Verdict
 
@@ -56,7 +56,7 @@ def command(
             raise InputError(f"{trace} holds no error", hint="give a report of something that failed")
         if not as_json and sys.stderr.isatty():
             click.echo(f"looking for a repair, for at most {budget:.0f} seconds ...", err=True)
-        verdict = app.fix(
+        verdict = acting.fix(
             system,
             repo,
             reading.reports[-1],

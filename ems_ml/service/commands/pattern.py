@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ems_ml.service import app, present
+from ems_ml.service import acting, present, reading
 from ems_ml.service.commands.classify import SHOWN, reasons
 from ems_ml.service.commands.common import json_option, opened, percent, print_json, shorten, store_option, table
 from ems_ml.service.views import PatternRow
@@ -29,7 +29,7 @@ def list_(
 ) -> None:
     """The patterns, the last seen first."""
     with opened(store=store) as system:
-        page = app.list_patterns(
+        page = reading.list_patterns(
             system,
             search=search,
             status=PatternStatus(status) if status else None,
@@ -71,7 +71,7 @@ def list_(
 def show(pattern: str, events: int, store: str | None, as_json: bool) -> None:
     """One pattern: its first error, why it stands alone or together, its events, the repairs that were tried."""
     with opened(store=store) as system:
-        detail = app.pattern_detail(system, pattern, events=events)
+        detail = reading.pattern_detail(system, pattern, events=events)
     if as_json:
         print_json(present.detail(detail))
         return
@@ -120,7 +120,7 @@ def _decided(row: PatternRow, said: str, as_json: bool) -> None:
 def merge(pattern: str, into: str, store: str | None, as_json: bool) -> None:
     """ID has the same cause as INTO: its events, and every later one like them, belong to INTO."""
     with opened(store=store) as system:
-        _decided(app.decide(system, "merge", pattern, other=into, by="cli"), "merged into", as_json)
+        _decided(acting.decide(system, "merge", pattern, other=into, by="cli"), "merged into", as_json)
 
 
 @command.command("split")
@@ -131,7 +131,7 @@ def merge(pattern: str, into: str, store: str | None, as_json: bool) -> None:
 def split(pattern: str, events: tuple[str, ...], store: str | None, as_json: bool) -> None:
     """The events have another cause than the rest of ID: they become a pattern of their own."""
     with opened(store=store) as system:
-        _decided(app.decide(system, "split", pattern, events=events, by="cli"), "split into", as_json)
+        _decided(acting.decide(system, "split", pattern, events=events, by="cli"), "split into", as_json)
 
 
 @command.command("apart")
@@ -142,7 +142,7 @@ def split(pattern: str, events: tuple[str, ...], store: str | None, as_json: boo
 def apart(pattern: str, other: str, store: str | None, as_json: bool) -> None:
     """ID and OTHER are not the same, whatever the model says from now on."""
     with opened(store=store) as system:
-        _decided(app.decide(system, "apart", pattern, other=other, by="cli"), "kept apart", as_json)
+        _decided(acting.decide(system, "apart", pattern, other=other, by="cli"), "kept apart", as_json)
 
 
 def _status(action: str, help_: str, said: str) -> None:
@@ -154,7 +154,7 @@ def _status(action: str, help_: str, said: str) -> None:
     @json_option
     def change(pattern: str, store: str | None, as_json: bool) -> None:
         with opened(store=store) as system:
-            _decided(app.decide(system, action, pattern, by="cli"), said, as_json)
+            _decided(acting.decide(system, action, pattern, by="cli"), said, as_json)
 
 
 _status("resolve", "ID is mended; an event that comes later opens it again.", "resolved")
