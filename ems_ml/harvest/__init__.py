@@ -2,10 +2,12 @@
 
 from ems_ml.harvest.corpus import Built, build_dataset, corpus_events, corpus_folder
 from ems_ml.harvest.faults import Progress, harvest_faults
+from ems_ml.harvest.progress import Bars
 from ems_ml.harvest.types import HARVEST_VERSION, Bounds, Ledger, PackageLedger
 
 __all__ = [
     "HARVEST_VERSION",
+    "Bars",
     "Bounds",
     "Built",
     "Ledger",

@@ -269,9 +269,14 @@ def _is_foreign(name: str, module: Any, config: dict[str, Any]) -> bool:
 
 
 def _tell_lines(tracer: Any, recorder: Recorder) -> None:
+    """Which tests reach which lines; a test is told by its position, because names would be repeated a lot."""
     data = tracer.get_data()
+    names = sorted(data.measured_contexts())
+    recorder._tell({"kind": "contexts", "names": names})
+    position = {name: index for index, name in enumerate(names)}
     for file in data.measured_files():
-        lines = {str(line): contexts for line, contexts in data.contexts_by_lineno(file).items()}
+        by_line = data.contexts_by_lineno(file)
+        lines = {str(line): [position[name] for name in contexts] for line, contexts in by_line.items()}
         recorder._tell({"kind": "lines", "file": file, "lines": lines})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from ems_ml import sandbox
-from ems_ml.errors import InputError
+from ems_ml.errors import InputError, UsageError
 from ems_ml.harvest.plan import Reach
 from ems_ml.harvest.traces import Places, cleaned, digest, judge
 from ems_ml.harvest.types import Bounds, Fault, Prepared
@@ -49,6 +50,7 @@ class Worker:
         self._unread = b""
 
     def __enter__(self) -> Worker:
+        self._claim()
         self._fresh_copy()
         shutil.rmtree(self.home, ignore_errors=True)
         self._start()
@@ -58,6 +60,18 @@ class Worker:
         self._stack.close()
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.tree, ignore_errors=True)
+        self._claimed.close()
+
+    def _claim(self) -> None:
+        """One harvest of a package at a time; the lock goes with the process, however that ends."""
+        self._claimed = open(self.prepared.folder / "lock", "w")  # noqa: SIM115 (held as long as the worker)
+        try:
+            fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._claimed.close()
+            raise UsageError(
+                f"another process harvests {self.prepared.name} in this cache", hint="wait for it, or set EMS_CACHE"
+            ) from error
 
     @property
     def isolation(self) -> sandbox.Isolation:
@@ -190,12 +204,11 @@ class Worker:
     def _lines(self, records: list[dict[str, Any]], tests: tuple[str, ...]) -> dict[str, dict[int, frozenset[int]]]:
         index = {test: position for position, test in enumerate(tests)}
         lines: dict[str, dict[int, frozenset[int]]] = {}
-        for record in records:
-            if record["kind"] != "lines":
-                continue
+        names: list[str] = next((record["names"] for record in records if record["kind"] == "contexts"), [])
+        for record in (record for record in records if record["kind"] == "lines"):
             file = os.path.relpath(record["file"], self.tree)
             for line, contexts in record["lines"].items():
-                reached = frozenset(index[context] for context in contexts if context in index)
+                reached = frozenset(index[names[at]] for at in contexts if names[at] in index)
                 if reached:
                     lines.setdefault(file, {})[int(line)] = reached
         return lines

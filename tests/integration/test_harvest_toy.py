@@ -5,6 +5,7 @@ The toy brings a build backend of its own; pytest and coverage, which its enviro
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -314,6 +315,13 @@ def test_a_third_run_has_nothing_left_to_do(ledger: Ledger, cache: Path, index: 
     before = records(cache)
     assert go(cache, index).packages[0].outcomes == ledger.packages[0].outcomes
     assert records(cache) == before
+
+
+def test_a_package_is_harvested_by_one_process_at_a_time(ledger: Ledger, cache: Path, index: Path) -> None:
+    with open(corpus_folder(cache) / "toypkg-1.0" / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="another process"):
+            go(cache, index)
 
 
 def test_a_package_without_tests_is_told(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ems_ml.harvest import Bars
 from ems_ml.harvest.package import _expand
 from ems_ml.harvest.plan import Reach, candidates, edit, order
 from ems_ml.harvest.traces import Places, cleaned, digest, judge
@@ -207,3 +209,14 @@ def test_equal_traces_have_equal_digests() -> None:
 def test_included_dependency_groups_are_followed_once() -> None:
     groups = {"test": ["pytest", {"include-group": "more"}], "more": ["x", {"include-group": "test"}]}
     assert _expand(groups, "test", ()) == ["pytest", "x"]
+
+
+def test_progress_is_shown_for_each_package() -> None:
+    shown = io.StringIO()
+    with Bars(shown) as bars:
+        bars("toolz", 0, 10, 0)
+        bars("boltons", 0, 4, 0)
+        bars("toolz", 10, 10, 7)
+    assert "toolz: 100%" in shown.getvalue()
+    assert "kept=7" in shown.getvalue()
+    assert "boltons:   0%" in shown.getvalue()
