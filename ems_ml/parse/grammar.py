@@ -41,6 +41,8 @@ _IPYTHON_OLD = re.compile(
     r"(?P<margin>[>\s]*)(?P<file>[~/<.][^\n]*?|[A-Za-z]:[\\/][^\n]*?|[^\s\"']+\.(?:py[xc]?|pxi|pxd)) in "
     rf"{_NAME}(?:\(.*\))?\s*$"
 )
+#: `web_1  | `, as docker compose begins each line.
+CONTAINER = re.compile(r"[\w.-]{1,100} *\| ")
 REPEATED = re.compile(r"\[Previous line repeated (\d{1,9}) more times?\]")
 #: IPython's arrow at the line that runs.
 ARROW = re.compile(r"[>\s]*-{1,6}> ?(?P<line>\d{1,9})(?P<code>.*)$")

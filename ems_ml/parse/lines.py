@@ -46,5 +46,13 @@ def clean(text: str) -> tuple[list[str], int]:
         elif "File \u201c" in line:
             lines.append(line[:LINE_CHARS].translate(_QUOTES))
         else:
-            lines.append(line[:LINE_CHARS])
+            lines.append(_without_edge(line[:LINE_CHARS]))
     return (list(unbox(lines)) if "\u256d" in text else lines), left_out
+
+
+def _without_edge(line: str) -> str:
+    """`line` without the right edge of a table that a log viewer drew around it."""
+    if line[:1] not in ("\u2502", "|") or len(line) < 2:
+        return line
+    trimmed = line.rstrip()
+    return trimmed[:-1].rstrip() if trimmed[-1] == line[0] and len(trimmed) > 1 else line

@@ -9,8 +9,9 @@ from ems_ml.parse.base import event_of
 from ems_ml.parse.blocks import Block, Join, assemble, join_of
 from ems_ml.parse.grammar import HEADER, MEMBER, STACK_HEADER, UPSIDE_DOWN, Prefix, exception_in, frame_in, indent_of
 from ems_ml.parse.lines import clean
+from ems_ml.parse.message import read_message
 from ems_ml.parse.pytest_console import is_error_line, read_failure
-from ems_ml.parse.traceback import TracebackReader, read_message
+from ems_ml.parse.traceback import TracebackReader
 from ems_ml.types import ErrorEvent, Form, RawReport
 
 _INTERESTING = re.compile(

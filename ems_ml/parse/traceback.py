@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ems_ml.parse.blocks import JOIN, MESSAGE_CHARS, Block
+from ems_ml.parse.blocks import JOIN, Block
 from ems_ml.parse.grammar import (
     ARROW,
+    CONTAINER,
     ELISION,
     ENDS_MESSAGE,
     EXCEPTION_IN_LINE,
@@ -28,11 +29,8 @@ from ems_ml.parse.grammar import (
     ipython_type,
     plausible,
 )
+from ems_ml.parse.message import INTERLEAVED, read_message
 
-#: How many lines of somebody else may stand between two lines of a traceback that has log columns.
-INTERLEAVED = 20
-#: How many lines a message may have.
-MESSAGE_LINES = 200
 #: How far below a header its first frame may stand, and how far below the frames the exception.
 GAP = 4
 
@@ -113,6 +111,8 @@ class TracebackReader:
         if text.strip() == ">" and self.block.headed and ">" not in self.lines[self.start]:
             text = text.replace(">", " ")  # loguru marks the frame where the exception was caught
         self.prefix = Prefix(text)
+        if not self.prefix.blank and not self._comes_back():
+            self.prefix, text = Prefix(""), " " * len(text)  # stood before the first frame alone
         self.indent = indent_of(self.prefix.strip(text) or "")
         self.flat = self.indent < 2
         if self.block.headed:
@@ -120,6 +120,11 @@ class TracebackReader:
             words = HEADER.search(header) if header is not None else None
             if header is not None and words and not header[: words.start()].strip():
                 self.flat = indent_of(header) >= self.indent
+
+    def _comes_back(self) -> bool:
+        """Whether one of the next lines begins with the prefix too."""
+        following = self.lines[self.at + 1 : self.at + 1 + 2 * GAP]
+        return not following or any(self.prefix.strip(line) is not None for line in following)
 
     def _frames(self) -> None:
         """Read frames and their source lines up to the exception, or to what cannot belong here."""
@@ -139,6 +144,8 @@ class TracebackReader:
                 self.at += 1
                 continue
             if rest is None:
+                if not missed:
+                    self._source_with_less_before_it(line)
                 missed += 1
                 if missed > INTERLEAVED or found:
                     return
@@ -153,6 +160,13 @@ class TracebackReader:
             if not self._below_frame(rest, blanks):
                 return
             self.at += 1
+
+    def _source_with_less_before_it(self, line: str) -> None:
+        """A logger that writes frame and source at once puts its columns before the frame only."""
+        found = CONTAINER.match(line)
+        text = line[found.end() :] if found and self.prefix.text.startswith(found[0].rstrip()) else line
+        if text.startswith("    ") and self.block.frames and not self.block.frames[-1].code:
+            self._take_code(text)
 
     def _below_frame(self, rest: str, blanks: int) -> bool:
         """Use a line that is not a frame; False where the traceback ends here."""
@@ -285,67 +299,3 @@ class TracebackReader:
             above = EXCEPTION_IN_LINE.search(self.lines[self.start - 1])
             if above and plausible(above["type"]):
                 self.block.type, self.block.message = above["type"], above["message"].strip()
-
-
-def read_message(lines: Sequence[str], index: int, prefix: Prefix, indent: int, first: str) -> tuple[str, int]:
-    """The message that begins with `first` in line `index`, and the index of the first line after it.
-
-    It goes on until a blank line, a line with another prefix, or what begins a log line, a prompt, another
-    traceback. Beyond a blank line only what is indented deeper, after lines that were so too, still counts.
-    """
-    parts = [first]
-    size = len(first)
-    at = index + 1
-    while at < len(lines) and len(parts) < MESSAGE_LINES and size < MESSAGE_CHARS:
-        line = lines[at]
-        rest = prefix.strip(line)
-        bare = rest is None and _margin_goes_on(lines, at, prefix)
-        if bare:
-            rest = line  # the interpreter leaves the margin out where a message has several lines
-        if rest is None or JOIN.search(line) or HEADER.search(line) or MEMBER.search(line):
-            break
-        if ENDS_MESSAGE.match(rest) or STACK_HEADER.search(rest) or frame_in(line):
-            break
-        if not rest.strip():
-            follow = _goes_on(lines, at, prefix, indent, parts)
-            if follow is None:
-                break
-            parts.extend([""] * (follow - at))
-            at = follow
-            continue
-        if indent_of(rest) < indent and not bare:
-            break
-        parts.append(_dedent(rest, indent).rstrip())
-        size += len(parts[-1])
-        at += 1
-    return "\n".join(parts).strip("\n").rstrip(), at
-
-
-def _margin_goes_on(lines: Sequence[str], at: int, prefix: Prefix) -> bool:
-    """Whether the margin of an exception group comes back after a line without it."""
-    if prefix.text.strip(" |") or not prefix.text.strip() or lines[at].lstrip().startswith("+--"):
-        return False
-    for line in lines[at : at + INTERLEAVED]:
-        if prefix.strip(line) is not None or MEMBER.search(line) or line.strip().startswith("+--"):
-            return True
-        if HEADER.search(line) or JOIN.search(line) or not line.strip():
-            return False
-    return False
-
-
-def _goes_on(lines: Sequence[str], at: int, prefix: Prefix, indent: int, parts: list[str]) -> int | None:
-    """The line after a gap where the message goes on."""
-    for index in range(at + 1, min(at + 3, len(lines))):
-        rest = prefix.strip(lines[index])
-        if rest is None:
-            return None
-        if rest.strip():
-            begun = len(parts) == 1 and not parts[0]
-            deeper = indent_of(rest) >= indent + 4 and parts[-1].startswith("    ")
-            return index if (begun or deeper) and not ENDS_MESSAGE.match(rest) else None
-    return None
-
-
-def _dedent(rest: str, indent: int) -> str:
-    stripped = rest.lstrip()
-    return " " * max(0, indent_of(rest) - indent) + stripped
