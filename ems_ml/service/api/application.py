@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ems_ml.build import System, build
 from ems_ml.errors import EmsError
@@ -21,7 +20,24 @@ from ems_ml.settings import Settings
 INGEST = ("envelope", "store", "pytest")
 
 
-def create_app(system: System) -> Any:
+class ReadableFrom:
+    """Lets pages of the named origins use the API for programs; the ingest has its own, wider rule."""
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        self.app = app
+        self.shared = CORSMiddleware(
+            app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        programs = scope["type"] == "http" and scope["path"].startswith("/api/v1/")
+        await (self.shared if programs else self.app)(scope, receive, send)
+
+
+def create_app(system: System) -> ASGIApp:
     """The whole application as an ASGI callable. `system` stays the caller's to close."""
     app = FastAPI(title="EMS", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.add_exception_handler(keys.Denied, _denied)
@@ -45,15 +61,7 @@ def create_app(system: System) -> Any:
         """Prometheus' text form."""
         return Response(metrics.text(system), media_type=metrics.CONTENT_TYPE)
 
-    guarded: Any = app
-    if system.settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=list(system.settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
-        )
-    return Guarded(guarded)
+    return Guarded(ReadableFrom(app, system.settings.cors_origins))
 
 
 def serve(settings: Settings) -> int:
