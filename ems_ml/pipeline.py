@@ -100,7 +100,11 @@ class Pipeline:
     def process(self, report: RawReport) -> Result:
         """The whole line for one report. Raises `EmsError` where it cannot answer."""
         started = perf_counter()
-        return self._answer(self.accept(report), started)
+        try:
+            return self._answer(self.accept(report), started)
+        except Exception as error:
+            self._dropped(report, _reason(error))
+            raise
 
     def process_event(self, event: ErrorEvent) -> Result:
         """The line from a redacted event on."""
@@ -116,13 +120,17 @@ class Pipeline:
             started = perf_counter()
             accepted = [item if isinstance(item, Problem) else self._accepted(item) for item in batch]
             events = [item for item in accepted if isinstance(item, ErrorEvent)]
-            prepared = iter(self._prepared(events))
+            prepared = iter(self._prepared_each(events))
             share = (perf_counter() - started) / max(1, len(events))
             for item in accepted:
                 if isinstance(item, Problem):
                     yield item
                     continue
-                signature, vector, strategies = next(prepared)
+                ready = next(prepared)
+                if isinstance(ready, Problem):
+                    yield ready
+                    continue
+                signature, vector, strategies = ready
                 begun = perf_counter() - share
                 yield self._guarded(item, partial(self._grouped, item, signature, vector, strategies, begun))
 
@@ -133,15 +141,13 @@ class Pipeline:
         """What the step answers, or a `Problem` with the reason counted."""
         try:
             return step()
-        except DuplicateEvent as error:
-            reason, message = "duplicate", str(error)
         except EmsError as error:
-            reason, message = type(error).__name__, f"{error} ({error.hint})" if error.hint else str(error)
+            self._dropped(item, _reason(error))
+            return Problem(id=item.id, problem=f"{error} ({error.hint})" if error.hint else str(error))
         except Exception as error:  # one bad report must not end a batch: it is told, counted and logged
             log.exception("a report could not be processed", extra={"event": item.id})
-            reason, message = "internal", f"internal error: {type(error).__name__}"
-        self._dropped(item, reason)
-        return Problem(id=item.id, problem=message)
+            self._dropped(item, _reason(error))
+            return Problem(id=item.id, problem=f"internal error: {type(error).__name__}")
 
     def _dropped(self, item: RawReport | ErrorEvent, reason: str) -> None:
         self.bus.publish(EventDropped(event=item.id, project=item.project, reason=reason))
@@ -160,8 +166,22 @@ class Pipeline:
         vectors = self.encoder.encode(signatures)
         return list(zip(signatures, vectors, self.ranker.rank(signatures, vectors), strict=True))
 
+    def _prepared_each(
+        self, events: Sequence[ErrorEvent]
+    ) -> Sequence[tuple[Signature, NDArray[np.float32], tuple[RankedStrategy, ...]] | Problem]:
+        """All at once; where that fails one by one, so that only the event at fault becomes a problem."""
+        try:
+            return self._prepared(events)
+        except Exception:
+            log.warning("a batch of %d events is prepared one by one, since one of them failed", len(events))
+        return [self._guarded(event, partial(self._prepared_one, event)) for event in events]
+
+    def _prepared_one(self, event: ErrorEvent) -> tuple[Signature, NDArray[np.float32], tuple[RankedStrategy, ...]]:
+        (prepared,) = self._prepared([event])
+        return prepared
+
     def _answer(self, event: ErrorEvent, started: float) -> Result:
-        ((signature, vector, strategies),) = self._prepared([event])
+        signature, vector, strategies = self._prepared_one(event)
         return self._grouped(event, signature, vector, strategies, started)
 
     def _grouped(
@@ -212,6 +232,13 @@ class Pipeline:
             versions=self.versions,
             ms=ms,
         )
+
+
+def _reason(error: Exception) -> str:
+    """What a dropped report is counted under."""
+    if isinstance(error, DuplicateEvent):
+        return "duplicate"
+    return type(error).__name__ if isinstance(error, EmsError) else "internal"
 
 
 def _with_source(event: ErrorEvent, reader: SourceTree) -> ErrorEvent:

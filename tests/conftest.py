@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from toy_steps import ToyEncoder, ToyRanker
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +57,28 @@ def toy_home(toy_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(toy_models, home / "models")
     monkeypatch.setenv("EMS_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def toy_encoder() -> ToyEncoder:
+    """Hashes the words of a signature into 64 dimensions; needs no model file."""
+    from toy_steps import ToyEncoder
+
+    return ToyEncoder()
+
+
+@pytest.fixture
+def toy_ranker() -> ToyRanker:
+    """A fixed prior of four strategies by exception type; needs no model file."""
+    from toy_steps import ToyRanker
+
+    return ToyRanker()
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, dropped after the test. EMS_TEST_POSTGRES names another server."""
+    from toy_databases import postgres_database
+
+    with postgres_database() as url:
+        yield url

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_NEIGHBOURS = 10
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread aloud
+LIKELIEST = 0.998  # what the model may say at most
 CERTAIN = 0.999  # p(same cause) by rule: the exact signature, or the client's own fingerprint
 
 
@@ -49,20 +50,31 @@ class OnlineGrouper:
             known = by_pattern.get(exemplar.pattern)
             if known is None or probability > known[0]:
                 by_pattern[exemplar.pattern] = (probability, exemplar)
-        if candidates.exact in by_pattern:
-            by_pattern[candidates.exact] = (CERTAIN, by_pattern[candidates.exact][1])
-        ranked = sorted(by_pattern.values(), key=lambda pair: -pair[0])[:MAX_NEIGHBOURS]
+        withheld = _withhold(by_pattern, vector, candidates.apart)
+        exact = by_pattern.pop(candidates.exact, None) if candidates.exact is not None else None
+        ranked = sorted(by_pattern.values(), key=lambda pair: -pair[0])
+        if exact is not None:
+            ranked = [(CERTAIN, exact[1]), *ranked]
         nearest = tuple(
             Neighbour(pattern=exemplar.pattern, probability=round(p, 6), example=exemplar.event)
             for p, exemplar in ranked
         )
+        if candidates.exact is not None and exact is None:  # known, but not by an exemplar of this encoder
+            kept = Neighbour(pattern=candidates.exact, probability=CERTAIN, example=candidates.example)
+            nearest = (kept, *nearest)
+        nearest = nearest[:MAX_NEIGHBOURS]
         decision, pattern, rule = self._decide(event, nearest, candidates)
+        why = dict(
+            self._why(rule, signature, vector, ranked, known_only=candidates.exact is not None and exact is None)
+        )
+        if withheld:
+            why["told apart"] = withheld
         return Assignment(
             pattern=pattern,
             decision=decision,
             probability=nearest[0].probability if nearest else 0.0,
             nearest=nearest,
-            why=self._why(rule, signature, vector, ranked),
+            why=why,
         )
 
     def _scored(
@@ -73,14 +85,15 @@ class OnlineGrouper:
         features = np.stack([pair_features(signature, vector, e.signature, e.vector) for e in near])
         # The cosine breaks ties of the calibrated steps, without changing what they say.
         order = self.model.predict(features) + 1e-6 * features[:, -1]
-        return [(float(np.clip(p, 0.0, CERTAIN)), exemplar) for p, exemplar in zip(order, near, strict=True)]
+        return [(float(np.clip(p, 0.0, LIKELIEST)), exemplar) for p, exemplar in zip(order, near, strict=True)]
 
     def _decide(
         self, event: ErrorEvent, nearest: Sequence[Neighbour], candidates: Candidates
     ) -> tuple[Decision, str, str]:
+        own_fingerprint = any(part != "{{ default }}" for part in event.fingerprint)
         if candidates.exact is not None:
-            return Decision.JOINED, candidates.exact, "fingerprint" if event.fingerprint else "exact signature"
-        if event.fingerprint:
+            return Decision.JOINED, candidates.exact, "fingerprint" if own_fingerprint else "exact signature"
+        if own_fingerprint:
             return Decision.NEW, new_pattern_id(), "fingerprint"
         if nearest and nearest[0].probability >= self.join:
             return Decision.JOINED, nearest[0].pattern, "learned"
@@ -94,12 +107,18 @@ class OnlineGrouper:
         signature: Signature,
         vector: NDArray[np.float32],
         ranked: Sequence[tuple[float, Exemplar]],
+        *,
+        known_only: bool,
     ) -> Mapping[str, Any]:
         why: dict[str, Any] = {
             "rule": rule,
             "model": self.version,
             "thresholds": {"join": self.join, "suggest": self.suggest},
         }
+        if known_only:
+            why["matched"] = ["the exact signature or fingerprint, kept under another encoder"]
+            why["differed"] = []
+            return why
         if not ranked:
             return why
         _, best = ranked[0]
@@ -121,6 +140,27 @@ class OnlineGrouper:
             probability, rival = ranked[1]
             why["rival"] = {"pattern": rival.pattern, "probability": round(probability, 6), "example": rival.event}
         return why
+
+
+def _withhold(
+    by_pattern: dict[str, tuple[float, Exemplar]],
+    vector: NDArray[np.float32],
+    apart: frozenset[tuple[str, str]],
+) -> list[str]:
+    """Lowers, in place, what a person has told the model wrong about; the patterns that it concerned.
+
+    Of two patterns told apart, the event belongs at most to the one whose example is nearer by embedding: the other
+    one is no more probable than that.
+    """
+    withheld: list[str] = []
+    for one, other in sorted(apart):
+        if one not in by_pattern or other not in by_pattern:
+            continue
+        (p, here), (q, there) = by_pattern[one], by_pattern[other]
+        if q > p and float(here.vector @ vector) >= float(there.vector @ vector):
+            by_pattern[other] = (p - 1e-6 if p > 1e-6 else 0.0, there)
+            withheld.append(other)
+    return withheld
 
 
 def _shown(signature: Signature, index: int | None) -> str | None:

@@ -38,7 +38,7 @@ _VARIABLE = re.compile(
     r"|(?P<int>[-+]?\b\d+\b)"
 )
 
-_ROOTS = re.compile(r".*?(?:site-packages|dist-packages|lib/python\d\.\d+|Lib|(?:^|/)src)/", re.IGNORECASE)
+_ROOTS = re.compile(r".*(?:site-packages|dist-packages|lib(?:64)?/python\d\.\d+|python\d+/lib)/", re.IGNORECASE)
 _GENERATED = re.compile(r"(?<=[A-Za-z_])_?\d{2,}$")
 
 
@@ -93,7 +93,9 @@ def template_of(message: str) -> str:
 
 
 def file_of(frame: Frame) -> str:
-    """Where a frame's file stands in its package, the same on every machine."""
+    """Where a frame's file stands, the same on every machine: from the package on where it is installed,
+    else its folder and name, since nobody knows where the project's root is.
+    """
     if frame.file.startswith("<"):
         return frame.file.split(" ")[0][:60]
     path = frame.file.replace("\\", "/")
@@ -103,7 +105,7 @@ def file_of(frame: Frame) -> str:
     parts = [part for part in path.split("/") if part not in ("", ".", "..")]
     if frame.module and frame.module not in ("__main__", "builtins"):
         depth = frame.module.count(".") + (2 if parts and parts[-1] == "__init__.py" else 1)
-        return "/".join(parts[-depth:])
+        return "/".join(parts[-min(depth, 2) :])
     return "/".join(parts[-2:])
 
 

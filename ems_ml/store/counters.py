@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ems_ml.store.schema import counter
 
 
 def add(connection: Connection, name: str, label: str = "", amount: int = 1) -> None:
     """Adds to a counter inside the caller's write transaction."""
-    raised = connection.execute(
+    raise_it = (
         update(counter).where(counter.c.name == name, counter.c.label == label).values(value=counter.c.value + amount)
     )
-    if not raised.rowcount:
-        connection.execute(insert(counter).values(name=name, label=label, value=amount))
+    if connection.execute(raise_it).rowcount:
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(counter).values(name=name, label=label, value=amount))
+    except IntegrityError:  # another process made this counter at the same moment
+        connection.execute(raise_it)
 
 
 def read(connection: Connection) -> dict[tuple[str, str], int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ems_ml.errors import MissingExtra, StoreError, UsageError
 from ems_ml.store.schema import HEAD, metadata
 
 BUSY_SECONDS = 30
+MIGRATING = 0x454D53  # PostgreSQL's advisory lock that is held while the tables are made
 
 
 class Database:
@@ -25,15 +27,17 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(ems_write=True)
+        # A database in memory is one connection, which threads take in turns.
+        self._turn = threading.Lock() if isinstance(engine.pool, StaticPool) else nullcontext()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with clear_errors(self.engine.url), self.engine.begin() as connection:
+        with clear_errors(self.engine.url), self._turn, self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        with clear_errors(self.engine.url), self._writer.begin() as connection:
+        with clear_errors(self.engine.url), self._turn, self._writer.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -127,6 +131,8 @@ def _bring_up_to_date(database: Database) -> None:
     if current == HEAD:
         return
     with database.write() as connection:
+        if connection.dialect.name == "postgresql":  # SQLite's write transaction is exclusive already
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATING})
         current = _version(connection)  # another process may have been first
         if current is None and not inspect(connection).has_table("event"):
             metadata.create_all(connection)

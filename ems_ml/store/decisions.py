@@ -31,6 +31,17 @@ class HumanDecision:
     payload: Mapping[str, Any]
 
 
+def told_apart(connection: Connection, project_name: str) -> frozenset[tuple[str, str]]:
+    """Pairs of patterns that are not the same, each in both orders; what was merged since counts no more."""
+    query = select(decision.c.payload).where(decision.c.project == project_name, decision.c.action == "apart")
+    pairs: set[tuple[str, str]] = set()
+    for payload in connection.execute(query).scalars():
+        one, other = (patterns.resolve_id(connection, payload[end]) for end in ("source", "target"))
+        if one != other:
+            pairs |= {(one, other), (other, one)}
+    return frozenset(pairs)
+
+
 class Decisions:
     """Merge, split, apart, resolve, ignore, reopen."""
 
@@ -116,7 +127,14 @@ class Decisions:
                 .values(pattern=fresh)
             )
             connection.execute(
-                update(exemplar).where(exemplar.c.pattern == old.id, exemplar.c.event.in_(moved)).values(pattern=fresh)
+                update(exemplar)
+                .where(
+                    exemplar.c.pattern == old.id,
+                    exemplar.c.event.in_(
+                        select(events.c.id).where(events.c.project == old.project, events.c.exact.in_(keys))
+                    ),
+                )
+                .values(pattern=fresh)
             )
             times = connection.execute(
                 select(func.min(events.c.time), func.max(events.c.time)).where(events.c.pattern == old.id)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
 from ems_ml.ports import Candidates, Exemplar
-from ems_ml.store import counters, patterns
+from ems_ml.store import counters, decisions, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
 from ems_ml.store.schema import event as events
@@ -58,6 +58,7 @@ class _Held:
     index: Index
     epoch: int = 0
     last: int = 0
+    apart: frozenset[tuple[str, str]] = frozenset()
     by_pattern: dict[str, list[Exemplar]] = field(default_factory=dict)
 
 
@@ -73,28 +74,26 @@ class Events:
 
     def candidates(self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32]) -> Candidates:
         """What could be the same in the event's project."""
-        with self._lock, self._database.read() as connection:
+        with self._database.read() as connection, self._lock:
             state = connection.execute(
                 select(project.c.sequence, project.c.epoch).where(project.c.name == event.project)
             ).one_or_none()
             if state is None:
                 return Candidates()
             held = self._current(connection, event.project, state.epoch)
-            known = connection.execute(
-                select(exact.c.pattern).where(
-                    exact.c.project == event.project, exact.c.key == identity(event, signature)
-                )
-            ).scalar()
+            known = _pattern_of_key(connection, event.project, identity(event, signature))
             near = held.index.near(vector, NEAR)
             if known is not None:
                 present = {id(found) for found in near}
                 near += [found for found in held.by_pattern.get(known, ()) if id(found) not in present]
-        return Candidates(exact=known, near=tuple(near), sequence=state.sequence)
+            example = patterns.read(connection, known).example if known is not None else ""
+            return Candidates(exact=known, near=tuple(near), example=example, apart=held.apart, sequence=state.sequence)
 
     def _current(self, connection: Connection, name: str, epoch: int) -> _Held:
         held = self._held.get(name)
         if held is None or held.epoch != epoch:
-            held = self._held[name] = _Held(self._new_index(), epoch=epoch)
+            apart = decisions.told_apart(connection, name)
+            held = self._held[name] = _Held(self._new_index(), epoch=epoch, apart=apart)
         rows = connection.execute(
             select(exemplar)
             .where(exemplar.c.project == name, exemplar.c.number > held.last, exemplar.c.encoder == self._encoder)
@@ -129,6 +128,12 @@ class Events:
         key = identity(event, signature)
         with self._database.write() as connection:
             sequence = patterns.lock_project(connection, event.project)
+            known = _pattern_of_key(connection, event.project, key)
+            if known != candidates.exact:
+                raise LostRace(
+                    f"the same error was grouped elsewhere meanwhile in project {event.project}",
+                    hint="group again; this is done for you",
+                )
             if assignment.decision is Decision.JOINED:
                 assignment = patterns.followed(connection, assignment)
                 patterns.count_event(connection, assignment.pattern, time, plain(tuple(strategies)))
@@ -161,7 +166,7 @@ class Events:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
                 ) from error
-            if candidates.exact is None:
+            if known is None:
                 connection.execute(insert(exact).values(project=event.project, key=key, pattern=assignment.pattern))
             if self._wants(event.project, assignment.pattern, signature):
                 connection.execute(
@@ -175,10 +180,12 @@ class Events:
                     )
                 )
             waited = connection.execute(
-                delete(inbox).where(inbox.c.project == event.project, inbox.c.id == event.id)
+                delete(inbox).where(inbox.c.project == event.project, inbox.c.id == event.id, inbox.c.problem.is_(None))
             ).rowcount
             if not waited:
                 counters.add(connection, "received")  # it came straight to the line, not through the inbox
+            if waited > 1:
+                counters.add(connection, "dropped", "duplicate", waited - 1)
             counters.add(connection, "processed")
         return assignment
 
@@ -237,12 +244,17 @@ def identity(event: ErrorEvent, signature: Signature) -> str:
     return hashlib.sha256("\x1f".join(["fingerprint", *told, *own]).encode("utf-8", "replace")).hexdigest()[:32]
 
 
+def _pattern_of_key(connection: Connection, project_name: str, key: str) -> str | None:
+    query = select(exact.c.pattern).where(exact.c.project == project_name, exact.c.key == key)
+    return connection.execute(query).scalar()
+
+
 def _search_text(event: ErrorEvent) -> str:
     records = (event.error, *event.chain)
     parts = [part for record in records for part in (record.type, record.message)]
     parts += [f"{frame.file} {frame.function}" for record in records for frame in record.frames]
     parts.append(event.id)
-    return "\n".join(parts).lower()[:20_000]
+    return patterns.column_text("\n".join(parts).lower(), 20_000)
 
 
 def _stored(row: RowMapping) -> StoredEvent:

@@ -53,16 +53,20 @@ class Inbox:
             return [Waiting(number=row.number, event=loads(ErrorEvent, row.event)) for row in connection.execute(query)]
 
     def set_aside(self, number: int, problem: str, *, reason: str) -> None:
-        """An event that cannot be processed stays in the table with its problem, and is counted as dropped."""
+        """An event that cannot be processed stays in the table with its problem, and is counted as dropped, once."""
         with self._database.write() as connection:
-            connection.execute(update(inbox).where(inbox.c.number == number).values(problem=problem[:2000]))
-            counters.add(connection, "dropped", reason)
+            one = inbox.c.number == number
+            done = connection.execute(
+                update(inbox).where(one, inbox.c.problem.is_(None)).values(problem=problem[:2000])
+            )
+            if done.rowcount:
+                counters.add(connection, "dropped", reason)
 
     def discard(self, number: int, *, reason: str) -> None:
-        """An event that needs no processing (one that is stored already) leaves, and is counted as dropped."""
+        """An event that needs no processing (one that is stored already) leaves, and is counted as dropped, once."""
         with self._database.write() as connection:
-            connection.execute(delete(inbox).where(inbox.c.number == number))
-            counters.add(connection, "dropped", reason)
+            if connection.execute(delete(inbox).where(inbox.c.number == number)).rowcount:
+                counters.add(connection, "dropped", reason)
 
     def waiting(self) -> int:
         with self._database.read() as connection:

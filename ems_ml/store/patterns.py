@@ -59,7 +59,7 @@ def make(
             id=assignment.pattern,
             project=event.project,
             title=title_of(event, signature),
-            type=signature.type,
+            type=column_text(signature.type, 200),
             status=PatternStatus.OPEN,
             count=1,
             first_seen=time,
@@ -75,13 +75,18 @@ def make(
 
 def title_of(event: ErrorEvent, signature: Signature) -> str:
     """`KeyError: 'tea' in price_of`: type, message and raise point, on one line."""
-    message = " ".join(event.error.message.split())
-    kind = signature.type
+    message = " ".join(event.error.message.replace("\0", " ").split())
+    kind = column_text(signature.type, MAX_TITLE)
     head = f"{kind}: {message}" if kind and message else kind or message or "error without words"
     if len(head) > MAX_TITLE:
         head = head[: MAX_TITLE - 1] + "…"
-    function = signature.frames[-1].function if signature.frames else ""
+    function = column_text(signature.frames[-1].function, 80) if signature.frames else ""
     return f"{head} in {function}" if function and function != "<module>" else head
+
+
+def column_text(text: str, limit: int) -> str:
+    """Text as every database can hold it: no NUL, and not too long."""
+    return text.replace("\0", "")[:limit]
 
 
 def count_event(connection: Connection, pattern_id: str, time: datetime, strategies: list[Any]) -> None:

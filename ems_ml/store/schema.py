@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+ID = 200  # characters of an event's id
 HEAD = "0001"  # the newest migration, which a fresh database is made at
 
 
@@ -66,7 +67,7 @@ pattern = Table(
     Column("count", Integer, nullable=False),
     Column("first_seen", UtcDateTime, nullable=False),
     Column("last_seen", UtcDateTime, nullable=False, index=True),
-    Column("example", String(64), nullable=False),
+    Column("example", String(ID), nullable=False),
     Column("merged_into", ForeignKey("pattern.id"), nullable=True, index=True),
     Column("strategies", JSON, nullable=False),
     Column("suggestion", JSON, nullable=True),
@@ -76,7 +77,7 @@ event = Table(
     "event",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),  # order of storing
-    Column("id", String(64), nullable=False),
+    Column("id", String(ID), nullable=False),
     Column("project", ForeignKey("project.name"), nullable=False),
     Column("pattern", ForeignKey("pattern.id"), nullable=False, index=True),
     Column("exact", String(32), nullable=False),
@@ -97,7 +98,7 @@ exemplar = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("project", ForeignKey("project.name"), nullable=False, index=True),
     Column("pattern", ForeignKey("pattern.id"), nullable=False, index=True),
-    Column("event", String(64), nullable=False),
+    Column("event", String(ID), nullable=False),
     Column("encoder", String(120), nullable=False),
     Column("signature", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),
@@ -126,7 +127,7 @@ inbox = Table(
     "inbox",
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(64), nullable=False),
+    Column("id", String(ID), nullable=False),
     Column("project", String(200), nullable=False),
     Column("received", UtcDateTime, nullable=False),
     Column("event", Text, nullable=False),
@@ -158,7 +159,7 @@ fix_attempt = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("time", UtcDateTime, nullable=False),
     Column("project", ForeignKey("project.name"), nullable=False),
-    Column("event", String(64), nullable=False),
+    Column("event", String(ID), nullable=False),
     Column("pattern", ForeignKey("pattern.id"), nullable=True, index=True),
     Column("verdict", Text, nullable=False),  # the Verdict as JSON
 )
