@@ -16,7 +16,7 @@ from ems_ml.types import Attempt, ErrorEvent, Proposal, RankedStrategy
 log = logging.getLogger(__name__)
 
 PER_STRATEGY = 12
-AT_MOST = 60
+MAX_PROPOSALS = 60
 # Each further proposal of one strategy counts for less, so that one likely strategy with many ideas does not
 # keep all others waiting.
 NEXT_COUNTS = 0.7
@@ -62,7 +62,7 @@ def candidates(
     unique: dict[tuple[str, str], Proposal] = {}
     for _, _, proposal in weighed:
         unique.setdefault((proposal.path, proposal.source), proposal)
-    return Candidates(proposals=tuple(unique.values())[:AT_MOST], dropped=tuple(dropped))
+    return Candidates(proposals=tuple(unique.values())[:MAX_PROPOSALS], dropped=tuple(dropped))
 
 
 def _flaw(proposal: Proposal, source: SourceTree) -> str | None:

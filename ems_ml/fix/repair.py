@@ -11,7 +11,7 @@ from ems_ml.errors import RepositoryError
 from ems_ml.fix.budget import Budget
 from ems_ml.fix.command import choose_interpreter, find_command, import_roots
 from ems_ml.fix.match import localise, own_files
-from ems_ml.fix.propose import Candidates, candidates
+from ems_ml.fix.propose import MAX_PROPOSALS, Candidates, candidates
 from ems_ml.fix.publish import patch_of
 from ems_ml.fix.publish import publish as publish_branch
 from ems_ml.fix.runs import SuiteBench
@@ -33,6 +33,7 @@ def repair(
     test_command: str | None = None,
     python: str | None = None,
     budget_seconds: float = DEFAULT_BUDGET_SECONDS,
+    max_proposals: int = MAX_PROPOSALS,
     branch: str | None = None,
     publish: bool = True,
     network: bool = False,
@@ -44,6 +45,7 @@ def repair(
     raised it (with the lines of the code as it is).
     test_command: run by `/bin/sh` at the root; None: pytest, else unittest. python: an interpreter; None: the
     repository's own environment, else the running one. budget_seconds: for all of it; what runs is ended then.
+    max_proposals: how many are tried at most, the most promising ones.
     branch: None: `ems/fix-STRATEGY-ID`. publish: False leaves the repository as it is and only answers the patch.
     network: whether the tests may use the network. env: variables for the tests, which else see none of ours.
 
@@ -81,7 +83,7 @@ def repair(
             return _unproven(found.reason, offered, worktree, budget, found.evidence)
         worktree.reset()
         offered = candidates(found.event, source, ranking=_rank(ranking, found.event), strategies=strategies)
-        verdict, proposal = verifier.judge(found, offered.proposals)
+        verdict, proposal = verifier.judge(found, offered.proposals[:max_proposals])
         verdict = replace(verdict, tried=(*verdict.tried, *offered.dropped))
         if proposal is not None and publish:
             try:

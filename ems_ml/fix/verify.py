@@ -31,6 +31,11 @@ class Reproduction:
     again: SuiteRun  # the failing ones once more
     red: tuple[str, ...]  # ids of the tests that raise it; none for a command that does not tell its tests
 
+    @property
+    def quick(self) -> tuple[str, ...]:
+        """Some of `red` for a first look, all from one file, so that only that one is collected."""
+        return tuple(test for test in self.red if test.split("::")[0] == self.red[0].split("::")[0])[:QUICK]
+
 
 @dataclass(slots=True)
 class SuiteVerifier:
@@ -124,8 +129,9 @@ class SuiteVerifier:
         """What came of one proposal, and the run of all tests where it holds."""
         try:
             self.bench.worktree.write(proposal.path, proposal.source)
-            first = self.bench.run(seconds=self._limit(found.again.seconds), select=found.red[:QUICK])
-            flaw = self._flaw(found, first, red=found.red[:QUICK])
+            few = found.quick
+            first = self.bench.run(seconds=self._limit(found.again.seconds), select=few)
+            flaw = self._flaw(found, first, red=few)
             if flaw:
                 return flaw, None
             whole = self.bench.run(seconds=self._limit(found.before.seconds))

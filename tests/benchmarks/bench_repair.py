@@ -1,12 +1,13 @@
 """Of the injected faults of a package that no model was trained on, the share that `repair` mends and proves.
 
-`python tests/benchmarks/bench_repair.py [--package mistune] [--faults 30] [--budget 60] [--seed 0] [--jobs 2]`
+`python tests/benchmarks/bench_repair.py [--package mistune] [--faults 30] [--proposals 15] [--seed 0] [--jobs 2]`
 
 A seeded sample of the harvest's faults that gave a trace (harvested first where the cache has none). For each, a git
 repository of the package with the fault committed is handed to `repair` together with the text of one trace, as `ems
-fix` does: all of the package's own tests judge. Twice, with the same budget: the strategies ordered by the shipped
-model, and, as the baseline, by how often each was the label of this exception type in the training data. A repair is
-counted whatever strategy made it, for the tests are the judge; how often it was the injected one is told apart.
+fix` does: all of the package's own tests judge. Twice, with the same number of proposals: the strategies ordered by
+the shipped model, and, as the baseline, by how often each was the label of this exception type in the training data.
+A repair is counted whatever strategy made it, for the tests are the judge; how often it was the injected one is told
+apart.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +146,7 @@ def repository(prepared: Prepared, fault: Fault, folder: Path) -> Path:
     return root
 
 
-def one(prepared: Prepared, fault: Fault, rank: Rank, budget: float) -> Verdict:
+def one(prepared: Prepared, fault: Fault, rank: Rank, budget: float, proposals: int) -> Verdict:
     """What `ems fix` would answer for this fault."""
     event = ParserChain(default_parsers()).parse(RawReport(text=fault.text))
     with tempfile.TemporaryDirectory(prefix="ems-bench-") as folder:
@@ -155,6 +157,7 @@ def one(prepared: Prepared, fault: Fault, rank: Rank, budget: float) -> Verdict:
             strategies=load_strategies(),
             python=str(prepared.python),
             budget_seconds=budget,
+            max_proposals=proposals,
         )
 
 
@@ -196,7 +199,7 @@ def figures(faults: Sequence[Fault], verdicts: Sequence[Verdict]) -> dict[str, A
 def show(report: Mapping[str, Any]) -> None:
     sampled = f"{report['sampled']} of {report['with_trace']} faults with a trace"
     print(f"{report['package']}: {sampled} (seed {report['seed']}),")
-    print(f"at most {report['budget_seconds']:.0f} s each, judged by all of the package's own tests\n")
+    print(f"at most {report['proposals']} proposals each, judged by all of the package's own tests\n")
     print(f"{'order':14} {'repaired':>9} {'share':>6} {'95% interval':>14} {'1st try':>8} {'<=3':>4} {'median s':>9}")
     for name in ("ranked", "baseline"):
         row = report[name]
@@ -217,7 +220,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--package", default="mistune", help="one of the packages that no model was trained on")
     parser.add_argument("--faults", type=int, default=int(os.environ.get("EMS_BENCH_FAULTS", "30")))
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds for each repair")
+    parser.add_argument("--proposals", type=int, default=15, help="tried for each fault, at most")
+    parser.add_argument("--budget", type=float, default=180.0, help="seconds for each fault, against hanging tests")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="repairs at a time")
     options = parser.parse_args()
@@ -241,12 +245,15 @@ def main() -> int:
         "with_trace": with_trace,
         "sampled": len(faults),
         "seed": options.seed,
+        "proposals": options.proposals,
         "budget_seconds": options.budget,
     }
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, rank in orders.items():
-            verdicts = list(pool.map(lambda fault, rank=rank: one(prepared, fault, rank, options.budget), faults))
+            verdicts = list(
+                pool.map(lambda fault, rank=rank: one(prepared, fault, rank, options.budget, options.proposals), faults)
+            )
             report[name] = figures(faults, verdicts)
             rows += [
                 {
