@@ -18,7 +18,7 @@ from typing import Any
 
 from ems_ml.errors import EmsError, UsageError
 from ems_ml.harvest.package import prepare
-from ems_ml.harvest.plan import candidates, order
+from ems_ml.harvest.plan import Draw
 from ems_ml.harvest.types import KEPT, Bounds, Fault, Ledger, PackageLedger, Prepared
 from ems_ml.harvest.worker import Worker
 from ems_ml.ports import Strategy
@@ -99,28 +99,32 @@ def _harvest(
             notes=list(prepared.notes),
         )
         sources = _sources(prepared, reach.lines)
-        found = list(
-            candidates(f"{prepared.name}=={prepared.version}", sources, reach, strategies, ledger.notes.append)
-        )
-        ledger.candidates = len(found)
-        chosen = order(found, seed, bounds.per_place)[: bounds.per_package]
         done = set()
         for record in read_corpus(prepared.corpus):
             done.add(record["fault"]["id"])
             ledger.count(record)
-        for fault in chosen:
-            progress(prepared.name, min(ledger.planted, len(chosen)), len(chosen), ledger.outcomes[KEPT])
-            if fault.id in done:
-                continue
+        draw = Draw(
+            package=f"{prepared.name}=={prepared.version}",
+            sources=sources,
+            reach=reach,
+            strategies=strategies,
+            seed=seed,
+            per_place=bounds.per_place,
+            tell=ledger.notes.append,
+        )
+        for fault in draw:
+            progress(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
             spent = time.monotonic() - began > bounds.seconds or ledger.planted >= bounds.per_package
             if spent or stop.is_set():
                 break
+            if fault.id in done:
+                continue
             healthy = sources[fault.file]
             outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, bounds.tests_per_fault))
             record = {"fault": _told(fault, healthy, prepared), **outcome}
             _append(prepared.corpus, record)
             ledger.count(record)
-        progress(prepared.name, min(ledger.planted, len(chosen)), len(chosen), ledger.outcomes[KEPT])
+        progress(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
     ledger.seconds = round(ledger.seconds, 1)
     prepared.ledger.write_text(json.dumps(ledger.to_json(), indent=1))
     return ledger

@@ -6,14 +6,15 @@ import ast
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ems_ml.harvest.types import Fault, fault_id
 from ems_ml.ports import Strategy
+from ems_ml.types import Injection
 
-MOST_PER_FILE = 3_000  # injections of one strategy in one file; more would only cost time
+BATCH = 8  # injections that are asked for and shuffled together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,62 +88,77 @@ def edit(before: str, after: str) -> tuple[int, int, tuple[str, ...]]:
     return start, len(old) - tail, tuple(new[start : len(new) - tail])
 
 
-def candidates(
-    package: str,
-    sources: Mapping[str, str],
-    reach: Reach,
-    strategies: Iterable[Strategy],
-    tell: Callable[[str], None],
-) -> Iterator[Fault]:
-    """Every fault that a strategy offers on code that tests reach. `tell` hears of a strategy that fails."""
-    for strategy in strategies:
-        for file, healthy in sources.items():
-            try:
-                for injection in itertools.islice(strategy.inject(healthy), MOST_PER_FILE):
-                    start, end, lines = edit(healthy, injection.source)
-                    fault = Fault(
-                        id=fault_id(package, file, injection.strategy, start, end, lines),
-                        strategy=injection.strategy,
-                        file=file,
-                        start=start,
-                        end=end,
-                        lines=lines,
-                        line=injection.line,
-                        function=injection.function,
-                        note=injection.note,
-                    )
-                    if (lines or end > start) and reach.choose(fault, healthy, 1):
-                        yield fault
-            except Exception as error:  # strategies may come from anybody: one that fails costs its own faults only
-                tell(f"{strategy.name} cannot inject into {file}: {type(error).__name__}: {error}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """A seeded, endless-as-needed draw of faults in which no strategy, file or function swamps.
 
-
-def order(faults: Iterable[Fault], seed: int, per_place: int) -> list[Fault]:
-    """A seeded order in which no strategy, file or function swamps: rarest strategy first, in turns.
-
-    Within a strategy the files take turns, and at most `per_place` faults of one function are taken. Two strategies
-    that offer the very same change leave it to the rarer one.
+    The strategies take turns, and within each the files do; at most `per_place` faults of one strategy are taken from
+    one function. Injections are asked for in small batches, because each costs a parse of the whole file. Iterating
+    again gives the same faults in the same order. `tell` hears of a strategy that fails.
     """
-    by_strategy: dict[str, list[Fault]] = defaultdict(list)
-    for fault in faults:
-        by_strategy[fault.strategy].append(fault)
-    queues, taken = [], set()
-    for strategy in sorted(by_strategy, key=lambda name: (len(by_strategy[name]), name)):
-        fresh = [f for f in by_strategy[strategy] if (f.file, f.start, f.end, f.lines) not in taken]
-        taken |= {(f.file, f.start, f.end, f.lines) for f in fresh}
-        queues.append(_turns(fresh, random.Random(f"{seed}-{strategy}"), per_place))
-    rounds = itertools.chain.from_iterable(itertools.zip_longest(*queues))
-    return [fault for fault in rounds if fault is not None]
 
+    package: str
+    sources: Mapping[str, str]
+    reach: Reach
+    strategies: Sequence[Strategy]
+    seed: int
+    per_place: int
+    tell: Callable[[str], None]
 
-def _turns(faults: list[Fault], chance: random.Random, per_place: int) -> list[Fault]:
-    files: dict[str, list[Fault]] = defaultdict(list)
-    places: dict[tuple[str, str], int] = defaultdict(int)
-    for fault in chance.sample(faults, len(faults)):
-        if places[fault.file, fault.function] < per_place:
-            places[fault.file, fault.function] += 1
-            files[fault.file].append(fault)
-    queues = list(files.values())
-    chance.shuffle(queues)
-    rounds = itertools.chain.from_iterable(itertools.zip_longest(*queues))
-    return [fault for fault in rounds if fault is not None]
+    def __iter__(self) -> Iterator[Fault]:
+        turns = {strategy.name: self._of(strategy) for strategy in self.strategies}
+        taken: set[tuple[str, int, int, tuple[str, ...]]] = set()
+        while turns:
+            for name in list(turns):
+                fault = next(turns[name], None)
+                if fault is None:
+                    del turns[name]
+                elif (change := (fault.file, fault.start, fault.end, fault.lines)) not in taken:
+                    taken.add(change)
+                    yield fault
+
+    def _of(self, strategy: Strategy) -> Iterator[Fault]:
+        """What one strategy offers, one file after another in turns."""
+        chance = random.Random(f"{self.seed}-{self.package}-{strategy.name}")
+        files = sorted(self.sources)
+        chance.shuffle(files)
+        turns = {file: self._in(strategy, file, random.Random(chance.random())) for file in files}
+        while turns:
+            for file in list(turns):
+                fault = next(turns[file], None)
+                if fault is None:
+                    del turns[file]
+                else:
+                    yield fault
+
+    def _in(self, strategy: Strategy, file: str, chance: random.Random) -> Iterator[Fault]:
+        """What one strategy offers in one file, on lines that tests reach."""
+        healthy = self.sources[file]
+        places: dict[str, int] = defaultdict(int)
+        try:
+            offered = (self._fault(file, healthy, injection) for injection in strategy.inject(healthy))
+            reached = (fault for fault in offered if fault is not None)
+            while batch := list(itertools.islice(reached, BATCH)):
+                chance.shuffle(batch)
+                for fault in batch:
+                    if places[fault.function] < self.per_place:
+                        places[fault.function] += 1
+                        yield fault
+        except Exception as error:  # strategies may come from anybody: one that fails costs its own faults only
+            self.tell(f"{strategy.name} cannot inject into {file}: {type(error).__name__}: {error}")
+
+    def _fault(self, file: str, healthy: str, injection: Injection) -> Fault | None:
+        start, end, lines = edit(healthy, injection.source)
+        fault = Fault(
+            id=fault_id(self.package, file, injection.strategy, start, end, lines),
+            strategy=injection.strategy,
+            file=file,
+            start=start,
+            end=end,
+            lines=lines,
+            line=injection.line,
+            function=injection.function,
+            note=injection.note,
+        )
+        changes = bool(lines) or end > start
+        return fault if changes and self.reach.choose(fault, healthy, 1) else None

@@ -102,7 +102,6 @@ class PackageLedger:
     isolation: str  # level, and for each missing wall why
     tests: int = 0  # that pass on healthy code, twice
     left_out: int = 0  # tests that fail, are skipped, flaky or slow on healthy code
-    candidates: int = 0  # faults that could be planted on lines that tests reach
     planted: int = 0
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     traces: int = 0

@@ -11,7 +11,7 @@ import pytest
 
 from ems_ml.harvest import Bars
 from ems_ml.harvest.package import _expand
-from ems_ml.harvest.plan import Reach, candidates, edit, order
+from ems_ml.harvest.plan import Draw, Reach, edit
 from ems_ml.harvest.traces import Places, cleaned, digest, judge
 from ems_ml.harvest.types import Fault
 from ems_ml.types import ErrorEvent, Injection, Proposal, Role
@@ -90,10 +90,11 @@ def test_an_edit_planted_is_the_changed_text(after: str) -> None:
     assert fault(start, end, lines=lines).plant(before) == after
 
 
-class Doubler:
-    """Offers to double each line that names a size; fails on a file that it does not like."""
+class Sayer:
+    """A strategy that offers to append a word to each line that holds another; fails on a file that is unlucky."""
 
-    name = "correct_expression"
+    def __init__(self, name: str, holds: str, word: str) -> None:
+        self.name, self.holds, self.word = name, holds, word
 
     def recognise(self, before: str, after: str) -> float:
         return 0.0
@@ -106,32 +107,69 @@ class Doubler:
             raise RuntimeError("no")
         lines = source.splitlines(keepends=True)
         for index, line in enumerate(lines):
-            if "size" in line:
-                changed = "".join([*lines[:index], line, *lines[index:]])
-                yield Injection(strategy=self.name, source=changed, line=index + 1, function="", note="doubled")
+            if self.holds in line:
+                changed = "".join([*lines[:index], f"{line.rstrip()}  # {self.word}\n", *lines[index + 1 :]])
+                yield Injection(strategy=self.name, source=changed, line=index + 1, function=line[:2], note="said")
+
+
+LINES = "".join(f"v{i % 10}{'w' if i < 2 else ''} = {i}\n" for i in range(100))
+
+
+def draw(*strategies: Sayer, seed: int = 1, per_place: int = 2) -> tuple[list[Fault], list[str]]:
+    told: list[str] = []
+    sources = {"one.py": LINES, "two.py": LINES, "bad.py": "unlucky"}
+    lines = {file: {line: frozenset({0}) for line in range(1, 101)} for file in sources}
+    faults = Draw(
+        package="toy==1",
+        sources=sources,
+        reach=Reach(tests=("t.py::test_a",), lines=lines),
+        strategies=strategies,
+        seed=seed,
+        per_place=per_place,
+        tell=told.append,
+    )
+    return list(faults), told
 
 
 def test_a_strategy_that_fails_costs_only_its_own_faults() -> None:
-    told: list[str] = []
-    found = list(candidates("toy==1", {"bad.py": "unlucky", "toy.py": SOURCE}, REACH, [Doubler()], told.append))
-    assert len({f.id for f in found}) == 3
-    assert told == ["correct_expression cannot inject into bad.py: RuntimeError: no"]
+    faults, told = draw(Sayer("many", "v", "x"))
+    assert {f.file for f in faults} == {"one.py", "two.py"}
+    assert told == ["many cannot inject into bad.py: RuntimeError: no"]
+    assert len({f.id for f in faults}) == len(faults)
 
 
-def test_no_strategy_and_no_function_swamps() -> None:
-    many = [fault(i, id=f"m{i}", strategy="many", function=f"f{i % 30}") for i in range(300)]
-    few = [fault(1000 + i, id=f"r{i}", strategy="rare", function="g", file="other.py") for i in range(3)]
-    ordered = order([*many, *few], seed=1, per_place=2)
-    assert len(ordered) == 60 + 2, "two a function"
-    assert {f.strategy for f in ordered[:2]} == {"many", "rare"}
-    assert ordered[0].strategy == "rare"
-    assert ordered == order([*many, *few], seed=1, per_place=2)
-    assert ordered != order([*many, *few], seed=2, per_place=2)
+def test_no_strategy_no_file_and_no_function_swamps() -> None:
+    faults, _ = draw(Sayer("many", "v", "x"), Sayer("rare", "w", "y"))
+    many = [f for f in faults if f.strategy == "many"]
+    assert len(faults) - len(many) == 4, "both lines of both files"
+    assert [f.strategy for f in faults[:6]] == ["many", "rare"] * 3, "in turns"
+    assert {f.file for f in many[:2]} == {"one.py", "two.py"}
+    assert len(many) == 10 * 2 * 2, "ten functions, two files, two a place"
 
 
-def test_the_same_change_of_two_strategies_is_left_to_the_rarer() -> None:
-    both = [fault(1, id="a", strategy="common"), fault(2, id="b", strategy="common"), fault(1, id="c", strategy="rare")]
-    assert [(f.strategy, f.start) for f in order(both, seed=0, per_place=9)] == [("rare", 1), ("common", 2)]
+def test_a_draw_depends_on_its_seed_only() -> None:
+    many = Sayer("many", "v", "x")
+    assert draw(many)[0] == draw(many)[0]
+    assert draw(many)[0] != draw(many, seed=2)[0]
+
+
+def test_the_same_change_of_two_strategies_is_taken_once() -> None:
+    faults, _ = draw(Sayer("one", "w", "x"), Sayer("other", "w", "x"))
+    assert len(faults) == len({(f.file, f.start) for f in faults}) == 4
+
+
+def test_lines_that_no_test_reaches_are_left_alone() -> None:
+    reach = Reach(tests=("t.py::test_a",), lines={"toy.py": {10: frozenset({0})}})
+    one = Draw(
+        package="toy==1",
+        sources={"toy.py": SOURCE},
+        reach=reach,
+        strategies=[Sayer("many", "return", "x")],
+        seed=1,
+        per_place=9,
+        tell=print,
+    )
+    assert list(one) == []
 
 
 PLACES = Places(

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from ems_ml.errors import SandboxError
-from ems_ml.sandbox import SANDBOX_UID, Completed, Limits, copy_tree, hand_over, isolation, run, start
+from ems_ml.sandbox import SANDBOX_UID, Completed, Limits, copy_tree, hand_over, isolation, launch, run, start
 
 MIB = 1024 * 1024
 as_root = pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="drops privileges only as root")
@@ -236,3 +236,32 @@ def test_isolation_tells_every_missing_wall() -> None:
     missing = [wall for wall in ("network", "filesystem", "user") if not getattr(walls, wall)]
     assert all(any(wall in reason for reason in walls.why) for wall in missing)
     assert (walls.level == "full") == (not missing)
+
+
+def _refused(flag: int, what: str) -> None:
+    raise OSError(1, f"{what}: Operation not permitted")
+
+
+@pytest.fixture
+def no_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that gives us no namespaces, as in many containers."""
+    monkeypatch.setattr(launch, "_unshare", _refused)
+
+
+@pytest.mark.usefixtures("no_namespaces")
+def test_without_namespaces_each_missing_wall_is_told(tmp_path: Path) -> None:
+    walls = launch.put_up_walls({"drop": False, "network": False, "needed": [str(tmp_path)], "writable": []})
+    assert not walls["network"]
+    assert not walls["filesystem"]
+    for wall in ("network", "filesystem"):
+        assert any(wall in why and "not permitted" in why for why in walls["why"])
+
+
+@as_root
+@pytest.mark.usefixtures("no_namespaces")
+def test_without_namespaces_a_folder_out_of_reach_is_refused_and_not_run_as_root(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    inside = tmp_path / "python"
+    inside.mkdir()
+    with pytest.raises(PermissionError, match="cannot reach"):
+        launch.put_up_walls({"drop": True, "network": False, "needed": [str(inside)], "writable": []})
