@@ -13,7 +13,7 @@ from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ems_ml.errors import DuplicateEvent, EmsError, LostRace, StoreError
+from ems_ml.errors import DuplicateEvent, EmsError, InputError, LostRace, StoreError
 from ems_ml.events import Bus, EventDropped, EventProcessed, EventReceived
 from ems_ml.ports import Encoder, Grouper, Normalizer, Ranker, Redactor, SourceTree, Store
 from ems_ml.types import (
@@ -37,6 +37,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BATCH = 256
+MAX_ID = 200  # characters
 RACES = 20  # how often an event is grouped again before the store is called overloaded
 
 
@@ -89,8 +90,13 @@ class Pipeline:
         }
 
     def accept(self, report: RawReport) -> ErrorEvent:
-        """Parse and redact: what may be stored. Publishes `EventReceived`."""
-        event = self.parser.parse(report)
+        """Parse and redact: what may be stored. Publishes `EventReceived`.
+
+        Raises `InputError` for an id that cannot be kept.
+        """
+        if len(report.id) > MAX_ID or "\0" in report.id:
+            raise InputError(f"the id is longer than {MAX_ID} characters or holds a NUL", hint="give a shorter id")
+        event = self.parser.parse(_well_formed(report))
         if self.reader is not None:
             event = _with_source(event, self.reader)
         event = self.redactor.redact(event)
@@ -239,6 +245,27 @@ def _reason(error: Exception) -> str:
     if isinstance(error, DuplicateEvent):
         return "duplicate"
     return type(error).__name__ if isinstance(error, EmsError) else "internal"
+
+
+def _well_formed(report: RawReport) -> RawReport:
+    """The report as UTF-8 can hold it: half a surrogate pair, as clients that cut strings send it, becomes `?`."""
+    return replace(
+        report,
+        id=_clean(report.id),
+        text=_clean(report.text),
+        payload=_clean(report.payload),
+        release=_clean(report.release),
+    )
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
 
 
 def _with_source(event: ErrorEvent, reader: SourceTree) -> ErrorEvent:

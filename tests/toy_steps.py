@@ -50,7 +50,7 @@ class ToyRanker:
 
 
 def toy_pair_model() -> PairModel:
-    """p = 0.95 for the same raise point in the application and the same type, 0.6 for the same raise point, else 0.05."""
+    """p = 0.95 for the same raise point and type, 0.6 for the same raise point, else 0.05."""
     place, kind = FEATURE_NAMES.index("same raise point"), FEATURE_NAMES.index("same exception type")
     return PairModel(
         feature=np.array([place, -1, kind, -1, -1], dtype=np.int32),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 T = TypeVar("T")
 
@@ -21,8 +23,13 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def dumps(value: Any) -> str:
-    """A frozen value of `ems_ml.types` as JSON text."""
-    return _adapter(type(value)).dump_json(value).decode()
+    """A frozen value of `ems_ml.types` as JSON text; half a surrogate pair becomes a question mark."""
+    adapter = _adapter(type(value))
+    try:
+        return adapter.dump_json(value).decode()
+    except PydanticSerializationError:  # half a surrogate pair, as clients that cut strings send it
+        text = json.dumps(adapter.dump_python(value, mode="json"), ensure_ascii=False)
+        return text.encode("utf-8", "replace").decode()
 
 
 def loads(kind: type[T], text: str) -> T:

@@ -75,7 +75,7 @@ def make(
 
 def title_of(event: ErrorEvent, signature: Signature) -> str:
     """`KeyError: 'tea' in price_of`: type, message and raise point, on one line."""
-    message = " ".join(event.error.message.replace("\0", " ").split())
+    message = " ".join(column_text(event.error.message, 10_000).split())
     kind = column_text(signature.type, MAX_TITLE)
     head = f"{kind}: {message}" if kind and message else kind or message or "error without words"
     if len(head) > MAX_TITLE:
@@ -85,8 +85,8 @@ def title_of(event: ErrorEvent, signature: Signature) -> str:
 
 
 def column_text(text: str, limit: int) -> str:
-    """Text as every database can hold it: no NUL, and not too long."""
-    return text.replace("\0", "")[:limit]
+    """Text as every database can hold it: no NUL, no half of a surrogate pair, and not too long."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:limit]
 
 
 def count_event(connection: Connection, pattern_id: str, time: datetime, strategies: list[Any]) -> None:

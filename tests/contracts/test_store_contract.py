@@ -308,3 +308,13 @@ def test_odd_texts_are_kept_or_told(store: SqlStore) -> None:
     kept = store.events.get("default", "1")
     assert kept is not None
     assert kept.event == event
+
+
+def test_half_a_character_does_not_stop_an_event(store: SqlStore) -> None:
+    event = an_event("1", message="cut here \ud83d", where="half\ud83d")
+    store.inbox.put([event])
+    pattern = arrive(store, event).pattern
+    kept = store.events.get("default", "1")
+    assert kept is not None
+    assert kept.event.error.message == "cut here ?"
+    assert "cut here ?" in store.pattern(pattern).title
