@@ -19,10 +19,16 @@ MAX_TEXT_FRAMES = 12
 #: Quoted words that follow these decide what went wrong, so they stay in the template.
 _NAMED = (
     r"(?:attribute|argument|arguments|name|module|variable|method|function|type|key|field|property|keyword|class"
-    r"|object|from|parameter|operand)s?:?\s+"
+    r"|object|from|parameter|operand|named|instances? of)s?:?\s+"
+)
+#: Names of the language's own types decide wherever they are quoted.
+_TYPES = (
+    r"(?:NoneType|int|float|complex|bool|str|bytes|bytearray|list|tuple|dict|set|frozenset|range|slice|type|function"
+    r"|method|module|generator|coroutine|ellipsis|object|property|builtin_function_or_method)"
 )
 _VARIABLE = re.compile(
     r"(?P<keep>(?:" + _NAMED + r")['\"`][\w.]{1,80}['\"`])"
+    r"|(?P<own>['\"]" + _TYPES + r"['\"])"
     r"|(?P<owner>['\"][A-Za-z_][\w.]{0,80}['\"](?=\s+(?:object|and|instance|is not|has no|must|missing)))"
     r"|(?P<email>[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5})"
     r"|(?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s'\"<>]{1,2000})"
@@ -87,7 +93,7 @@ def template_of(message: str) -> str:
 
     def placeholder(match: re.Match[str]) -> str:
         kind = str(match.lastgroup)
-        return match.group() if kind in ("keep", "owner") else f"<{kind}>"
+        return match.group() if kind in ("keep", "own", "owner") else f"<{kind}>"
 
     return _VARIABLE.sub(placeholder, text)[:MAX_MESSAGE]
 
