@@ -38,10 +38,11 @@ def _is_runner(frame: Any) -> bool:
 
 
 def _collapsed(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Repeats in a row become one frame with a count; of what is still too deep the middle goes."""
+    """As Python prints it: of repeats in a row three, the last with a count. Of what is too deep the middle goes."""
     kept: list[dict[str, Any]] = []
     for frame in frames:
-        if kept and all(kept[-1][k] == frame[k] for k in ("file", "line", "function")):
+        last = kept[-3:]
+        if len(last) == 3 and all(one[k] == frame[k] for one in last for k in ("file", "line", "function")):
             kept[-1]["repeated"] += 1
         else:
             kept.append(frame)
@@ -79,7 +80,13 @@ def _record(error: BaseException, relation: str | None) -> dict[str, Any]:
         message = str(error)
     except Exception as broken:  # the class under test may be the mutated one
         message = f"<str() raised {type(broken).__name__}>"
-    return {"type": name, "message": message[:LONGEST_MESSAGE], "relation": relation, "frames": _stack(error)[1]}
+    frames = _stack(error)[1]
+    if isinstance(error, SyntaxError) and error.filename:  # Python prints where it is as a frame of its own
+        message = str(error.msg)
+        code = (error.text or "").strip()
+        place = {"file": error.filename, "function": "", "line": error.lineno, "module": None, "code": code}
+        frames.append({**place, "repeated": 0})
+    return {"type": name, "message": message[:LONGEST_MESSAGE], "relation": relation, "frames": frames}
 
 
 def describe(error: BaseException) -> dict[str, Any]:
