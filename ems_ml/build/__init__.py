@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ems_ml.build.checks import examine
     from ems_ml.build.learning import data_files, evaluate_models, harvest, train_models
+    from ems_ml.build.models import model_folders
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.fix import EXIT_CODES, verdict_to_json
     from ems_ml.harvest import Built, Ledger
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
     "ems_ml.build.learning": ("data_files", "evaluate_models", "harvest", "train_models"),
+    "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
     "ems_ml.harvest": ("Built", "Ledger"),
     "ems_ml.fix": ("EXIT_CODES", "verdict_to_json"),
@@ -78,6 +80,7 @@ __all__ = [
     "examine",
     "harvest",
     "measure",
+    "model_folders",
     "parse_envelope",
     "parse_event",
     "port_free",

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filling import fill, judged
 from harness import BROWSERS, DESKTOP, PHONE, Visitor, dashboard, launch
 from playwright.sync_api import Browser, sync_playwright
-from shop_errors import collect
-
-from ems_ml.build import build
-from ems_ml.service import app
-from ems_ml.settings import load_settings
-from ems_ml.types import RawReport
-
-
-def fill(home: Path) -> list[str]:
-    """Classify a day of the shop's real errors into the data folder `home`; their texts, in order."""
-    folder = Path(tempfile.mkdtemp(prefix="shop-"))
-    try:
-        texts = [text.replace(str(folder), "/srv/shop") for text in collect(folder)]
-    finally:
-        shutil.rmtree(folder)
-    now = datetime.now(UTC)
-    with build(load_settings(home=home)) as system:
-        for at, text in enumerate(texts):
-            when = now - timedelta(minutes=61 * (len(texts) - at))
-            app.classify_report(system, RawReport(text=text, time=when, release="shop@1.4.0", source="file"))
-    return texts
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +29,12 @@ def texts(home: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("dashboard-home")
+def home(tmp_path_factory: pytest.TempPathFactory, toy_models: Path) -> Path:
+    """A data folder with tiny models of its own: what the tests see does not change with the shipped ones."""
+    home = tmp_path_factory.mktemp("dashboard-home")
+    shutil.copytree(toy_models, home / "models")
+    (home / "models" / "evaluation.json").write_text(json.dumps(judged()))
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,13 @@ Fills a data folder of its own with the demo shop's errors, starts the dashboard
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from conftest import fill
+from filling import fill, judged
 from harness import BROWSERS, DESKTOP, PHONE, Visitor, dashboard, launch
 from playwright.sync_api import Page, sync_playwright
 
@@ -51,12 +50,19 @@ def main() -> None:
     reads.add_argument("pages", nargs="*", default=["pattern"], help=f"of {', '.join(PATHS)}; default: pattern")
     reads.add_argument("--all", action="store_true", help="every page")
     reads.add_argument("--phone", action="store_true", help="390 pixels wide instead of 1440")
+    reads.add_argument("--toy-models", action="store_true", help="the tests' tiny models instead of the shipped ones")
     given = reads.parse_args()
     executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if executable is None:
         sys.exit(f"needs {' or '.join(BROWSERS)}, which is not installed")
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ems-pictures-") as home:
+        if given.toy_models:
+            sys.path.append(str(Path(__file__).parents[1]))
+            import toy_models
+
+            toy_models.write(Path(home) / "models")
+            (Path(home) / "models" / "evaluation.json").write_text(json.dumps(judged()))
         fill(Path(home))
         with dashboard(Path(home), Path(home) / "dashboard.txt") as address, sync_playwright() as playwright:
             browser = launch(playwright, executable)

@@ -6,7 +6,7 @@ import re
 from urllib.parse import quote
 
 import pytest
-from harness import Visitor
+from harness import PHONE, Visitor
 from playwright.sync_api import Page, expect
 from shop_errors import HOSTILE
 
@@ -44,16 +44,15 @@ def pattern_id(page: Page) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_draws(visitor: Visitor, path: str) -> None:
+def test_every_page_draws_and_fits_desk_and_phone(visitor: Visitor, path: str) -> None:
     page = visitor.open(path)
     healthy(page)
     expect(page.get_by_role("link", name="Model health")).to_be_visible()
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_nothing_sticks_out_on_a_phone(phone: Visitor, path: str) -> None:
-    healthy(phone.open(path))
-    assert phone.overflow() == 0
+    assert visitor.overflow() == 0
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    visitor.rest()
+    healthy(page)
+    assert visitor.overflow() == 0
 
 
 def test_the_overview_tells_what_came_in(visitor: Visitor, texts: list[str]) -> None:

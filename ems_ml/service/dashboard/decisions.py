@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import streamlit as st
 
@@ -40,7 +39,8 @@ def acknowledge() -> None:
         st.toast(said)
 
 
-def show_pattern(pattern: str) -> NoReturn:
+def show_pattern(pattern: str) -> None:
+    """Go there; the rest of this drawing is left out."""
     st.switch_page(PATTERN, query_params={"pattern": pattern})
 
 
@@ -48,13 +48,13 @@ def suggestion_buttons(one: Suggestion) -> None:
     """Same or not the same: the answer to "is this the same as ...?"."""
     mine, other = one.pattern.id, one.other.id
     with st.container(horizontal=True, key=f"answer-{mine}"):
-        with st.popover("Same cause"):
+        with st.popover("Same cause", key=f"ask-same-{mine}"):
             note(f"{mine} is merged into {other}. All its events, and later ones like them, belong there.")
             if st.button("Merge them", key=f"same-{mine}", type="primary") and decide(
                 "merge", mine, other=other, said=f"{mine} was merged into {other}"
             ):
                 st.rerun()
-        with st.popover("Not the same"):
+        with st.popover("Not the same", key=f"ask-apart-{mine}"):
             note(f"{mine} and {other} stay apart, whatever the model says from now on.")
             if st.button("Keep them apart", key=f"apart-{mine}", type="primary") and decide(
                 "apart", mine, other=other, said=f"{mine} and {other} are kept apart"
@@ -72,7 +72,7 @@ def status_buttons(row: PatternRow) -> None:
 
 
 def _change(label: str, action: str, row: PatternRow, means: str, said: str) -> None:
-    with st.popover(label):
+    with st.popover(label, key=f"ask-{action}-{row.id}"):
         note(means)
         if st.button(f"{label} this pattern", key=f"{action}-{row.id}", type="primary") and decide(
             action, row.id, said=f"{row.id} {said}"
@@ -82,7 +82,7 @@ def _change(label: str, action: str, row: PatternRow, means: str, said: str) -> 
 
 def merge_button(row: PatternRow, others: Sequence[PatternRow]) -> None:
     """Merge this pattern into another one."""
-    with st.popover("Merge"):
+    with st.popover("Merge", key=f"ask-merge-{row.id}"):
         note("This pattern has the same cause as another: its events, and later ones like them, belong there.")
         into = _choose("Merge into", row, others, key=f"merge-into-{row.id}")
         if st.button("Merge", key=f"merge-{row.id}", type="primary", disabled=into is None) and into is not None:
@@ -93,7 +93,7 @@ def merge_button(row: PatternRow, others: Sequence[PatternRow]) -> None:
 
 def apart_button(row: PatternRow, others: Sequence[PatternRow]) -> None:
     """Say that this pattern and another are not the same."""
-    with st.popover("Keep apart"):
+    with st.popover("Keep apart", key=f"ask-keep-{row.id}"):
         note("This pattern and another have different causes, whatever the model says from now on.")
         other = _choose("Not the same as", row, others, key=f"apart-from-{row.id}")
         if (
@@ -106,7 +106,7 @@ def apart_button(row: PatternRow, others: Sequence[PatternRow]) -> None:
 
 def split_button(row: PatternRow, events: Sequence[EventRow]) -> None:
     """Give some of the events a pattern of their own."""
-    with st.popover("Split", disabled=row.count < 2):
+    with st.popover("Split", key=f"ask-split-{row.id}", disabled=row.count < 2):
         note("Some of the events have another cause: they become a pattern of their own.")
         by_id = {event.id: event for event in events}
         chosen = st.multiselect(

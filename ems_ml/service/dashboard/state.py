@@ -15,13 +15,13 @@ from ems_ml.service.views import Health
 from ems_ml.settings import load_settings
 
 
-@st.cache_resource(show_spinner="Opening the store and the models")
+@st.cache_resource(show_spinner="Opening the store and the models")  # type: ignore[untyped-decorator]  # see pyproject
 def system() -> System:
     """The wired system of this process, made once for all who look."""
     return build(load_settings())
 
 
-@st.cache_resource(show_spinner=False, ttl="60s")
+@st.cache_resource(show_spinner=False, ttl="60s")  # type: ignore[untyped-decorator]  # see pyproject
 def health() -> Health:
     """What the doctor saw within the last minute."""
     return app.doctor(load_settings())

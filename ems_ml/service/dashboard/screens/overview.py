@@ -21,7 +21,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", horizontal_align
     )
 
 
-@st.fragment(run_every="5s")
+@st.fragment(run_every="5s")  # type: ignore[untyped-decorator]  # see pyproject
 def live() -> None:
     with guarded():
         seen = app.overview(system(), hours=int(hours or 24))
