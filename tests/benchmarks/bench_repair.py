@@ -251,9 +251,8 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(options.jobs) as pool:
         for name, rank in orders.items():
-            verdicts = list(
-                pool.map(lambda fault, rank=rank: one(prepared, fault, rank, options.budget, options.proposals), faults)
-            )
+            judge = partial(one, prepared, rank=rank, budget=options.budget, proposals=options.proposals)
+            verdicts = list(pool.map(judge, faults))
             report[name] = figures(faults, verdicts)
             rows += [
                 {
