@@ -49,22 +49,28 @@ def list_patterns(
     return PatternPage(rows=rows(system, found[offset : offset + limit], counts=counts), total=len(found))
 
 
-def pattern_detail(system: System, pattern: str, *, events: int = 50) -> PatternDetail:
-    """One pattern; a merged id leads to the pattern that it lives in. Raises `NotFound`."""
+def pattern_detail(system: System, pattern: str, *, events: int = 50, event: str = "") -> PatternDetail:
+    """One pattern; a merged id leads to the pattern that it lives in. Raises `NotFound`.
+
+    `event`: the one whose trace and reason are told; where none is named, the example's.
+    """
     found = system.store.pattern(pattern)
     example = _example(system, found)
     if example is None:
         raise NotFound(f"the example of {found.id} is missing", hint="run `ems doctor`")
-    assignment = example.assignment
+    shown = system.store.events.get(found.project, event) if event else example
+    if shown is None or shown.pattern != found.id:
+        raise NotFound(f"{found.id} has no event {event}", hint=f"see its events: ems pattern show {found.id}")
+    assignment = shown.assignment
     merged = system.store.patterns(found.project, status=PatternStatus.MERGED)
     return PatternDetail(
         row=pattern_row(found, example, _daily(system, found.id)),
-        event=example.event,
+        event=shown.event,
         why=assignment.why,
         decision=assignment.decision,
         probability=assignment.probability,
         nearest=assignment.nearest,
-        versions=example.versions,
+        versions=shown.versions,
         events=tuple(_event_row(one) for one in system.store.events.of_pattern(found.id, limit=events)),
         over_time=_over_days(system, found.id),
         fixes=tuple(_fix_row(time, verdict) for time, verdict in system.store.fixes(found.id)),

@@ -98,8 +98,8 @@ class PatternDetail:
     """Everything about one pattern."""
 
     row: PatternRow
-    event: ErrorEvent  # the example: its chain and frames
-    why: Mapping[str, Any]  # the reason of the example's assignment
+    event: ErrorEvent  # the one asked for, else the example: its chain and frames
+    why: Mapping[str, Any]  # the reason of that event's assignment
     decision: Decision | None
     probability: float
     nearest: tuple[Neighbour, ...]

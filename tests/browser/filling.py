@@ -16,8 +16,8 @@ from ems_ml.settings import load_settings
 from ems_ml.types import RawReport
 
 
-def fill(home: Path) -> list[str]:
-    """Classify a day of the shop's real errors into the data folder `home`; their texts, in order."""
+def fill(home: Path, *, days: int = 1) -> list[str]:
+    """Classify days of the shop's real errors into the data folder `home`; the texts of one day, in order."""
     folder = Path(tempfile.mkdtemp(prefix="shop-"))
     try:
         texts = [text.replace(str(folder), "/srv/shop") for text in collect(folder)]
@@ -25,9 +25,11 @@ def fill(home: Path) -> list[str]:
         shutil.rmtree(folder)
     now = datetime.now(UTC)
     with build(load_settings(home=home)) as system:
-        for at, text in enumerate(texts):
-            when = now - timedelta(minutes=61 * (len(texts) - at))
-            app.classify_report(system, RawReport(text=text, time=when, release="shop@1.4.0", source="file"))
+        for day in range(days - 1, -1, -1):
+            for at, text in enumerate(texts):
+                hours = 24 * day + 22 * ((len(texts) - at) / len(texts)) ** 2  # more and more of them
+                when = now - timedelta(hours=hours)
+                app.classify_report(system, RawReport(text=text, time=when, release="shop@1.4.0", source="file"))
     return texts
 
 

@@ -63,7 +63,7 @@ def main() -> None:
 
             toy_models.write(Path(home) / "models")
             (Path(home) / "models" / "evaluation.json").write_text(json.dumps(judged()))
-        fill(Path(home))
+        fill(Path(home), days=3)
         with dashboard(Path(home), Path(home) / "dashboard.txt") as address, sync_playwright() as playwright:
             browser = launch(playwright, executable)
             context = browser.new_context(viewport=PHONE if given.phone else DESKTOP)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def main() -> None:
             for name in PATHS if given.all else given.pages:
                 go(visitor, name)
                 target = given.out / f"{name}{'-phone' if given.phone else ''}.png"
-                visitor.whole(target)
+                visitor.whole(target, limit=1400 if name == "pattern" else 5000)
                 print(f"{target}  {target.stat().st_size // 1024} KiB")
             browser.close()
 

@@ -99,6 +99,11 @@ def test_a_pattern_shows_trace_why_and_strategies(visitor: Visitor) -> None:
     assert bars.count() >= 3
     expect(bars.first).to_contain_text("%")
     expect(page.locator("[class*=st-key-card-list] tbody tr")).to_have_count(3)
+    expect(page.locator("[class*=st-key-card-why]")).to_contain_text("Joined")
+    expect(page.locator("[class*=st-key-card-why] .ems-pairs")).to_contain_text("shipping_city")
+    page.locator("[class*=st-key-card-list] tbody tr").last.get_by_role("link").click()  # the first event
+    expect(page.locator("[class*=st-key-card-trace]")).to_contain_text("the first event")
+    expect(page.locator("[class*=st-key-card-why]")).to_contain_text("A new pattern.")
     again = visitor.open(page.url.removeprefix(visitor.address))
     expect(again.locator(".ems-trace")).to_contain_text("shipping_city")
 

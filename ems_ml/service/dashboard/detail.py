@@ -16,6 +16,7 @@ from ems_ml.service.dashboard.decisions import (
     status_buttons,
     suggestion_buttons,
 )
+from ems_ml.service.dashboard.links import href
 from ems_ml.service.dashboard.markup import Markup, join, show, tag
 from ems_ml.service.dashboard.phrases import ago, browser_zone, count, moment, percent, words
 from ems_ml.service.dashboard.rows import place, status, what
@@ -23,7 +24,27 @@ from ems_ml.service.dashboard.stack import as_text
 from ems_ml.service.dashboard.state import system
 from ems_ml.service.views import PatternDetail, Suggestion
 
+SHOWN = 50  # events in the table
 CHOICES = 500  # patterns that merge and "not the same" offer
+
+
+def look(pattern: str, event: str) -> PatternDetail:
+    """The pattern with the trace and the reason of `event`; of its newest one where none is asked for."""
+    seen = app.pattern_detail(system(), pattern, events=SHOWN, event=event)
+    if event or not seen.events or seen.events[0].id == seen.event.id:
+        return seen
+    return app.pattern_detail(system(), pattern, events=SHOWN, event=seen.events[0].id)
+
+
+def which(seen: PatternDetail) -> str:
+    """Which of the events is shown, in words."""
+    ids = [event.id for event in seen.events]
+    if len(ids) < 2:
+        return "its raise point stands last"
+    if seen.event.id == ids[0]:
+        return "the newest event; its raise point stands last"
+    first = seen.event.id == seen.row.example
+    return f"{'the first' if first else 'an earlier'} event; its raise point stands last"
 
 
 def head(seen: PatternDetail) -> None:
@@ -111,7 +132,7 @@ def event_table(seen: PatternDetail) -> None:
     heading("Events", f"the newest {shown} of {count(seen.row.count)}" if shown < seen.row.count else "")
     rows = [
         (
-            tag("span", moment(event.time, zone), cls="ems-num"),
+            tag("a", moment(event.time, zone), href=href(seen.row.id, event.id), target="_self", cls="ems-num"),
             _message(event.message, event.test),
             _decided(event.decision.value if event.decision else "", event.probability),
             event.source,
@@ -120,6 +141,8 @@ def event_table(seen: PatternDetail) -> None:
         for event in seen.events
     ]
     show(table(("time", "message", "decision", "source", "release"), rows))
+    if len(rows) > 1:
+        note("The time leads to that event's own trace, and to why it stands here.")
 
 
 def _message(message: str, test: str) -> Markup:

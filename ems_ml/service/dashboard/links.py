@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 OVERVIEW = "screens/overview.py"
@@ -20,3 +22,13 @@ def to_pattern(pattern: str, label: str = "Open pattern") -> None:
 def asked_pattern() -> str:
     """The id in the address (`?pattern=ID`), or ""."""
     return str(st.query_params.get("pattern", ""))
+
+
+def asked_event() -> str:
+    """The id of one of its events in the address (`&event=ID`), or ""."""
+    return str(st.query_params.get("event", ""))
+
+
+def href(pattern: str, event: str = "") -> str:
+    """The address of a pattern's page, of one of its events there."""
+    return "pattern?" + urlencode({"pattern": pattern} | ({"event": event} if event else {}))

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from ems_ml.service.dashboard.components import empty, table
+from ems_ml.service.dashboard.links import href
 from ems_ml.service.dashboard.markup import Markup, join, show, tag
 from ems_ml.service.dashboard.phrases import percent, words
 from ems_ml.types import Decision, Neighbour
@@ -61,9 +62,7 @@ def sentence(decision: Decision | None, probability: float, nearest: Sequence[Ne
 
 def _id(pattern: str) -> Markup:
     """A pattern's id as a link; ids are our own, and `tag` escapes whatever else stands there."""
-    return (
-        tag("a", pattern, href=f"pattern?pattern={pattern}", target="_self", cls="ems-mono") if pattern else Markup("")
-    )
+    return tag("a", pattern, href=href(pattern), target="_self", cls="ems-mono") if pattern else Markup("")
 
 
 def _listed(items: Any) -> Markup | None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ems_ml.service import app
 from ems_ml.service.dashboard.components import empty, heading, page_title, strategies
 from ems_ml.service.dashboard.decisions import acknowledge
-from ems_ml.service.dashboard.detail import actions, event_table, fixes, head, how_to_fix, over_time
-from ems_ml.service.dashboard.links import PATTERNS, asked_pattern
+from ems_ml.service.dashboard.detail import actions, event_table, fixes, head, how_to_fix, look, over_time, which
+from ems_ml.service.dashboard.links import PATTERNS, asked_event, asked_pattern
 from ems_ml.service.dashboard.markup import show, tag
 from ems_ml.service.dashboard.stack import trace
-from ems_ml.service.dashboard.state import system
 from ems_ml.service.dashboard.why import why_card
 
 acknowledge()
@@ -21,7 +19,7 @@ if not wanted:
     page_title("No pattern was asked for", "Choose one in the list of patterns.")
     st.stop()
 
-seen = app.pattern_detail(system(), wanted, events=50)
+seen = look(wanted, asked_event())
 if wanted != seen.row.id:
     show(tag("div", f"{wanted} was merged into {seen.row.id}, which stands here.", cls="ems-said"))
 head(seen)
@@ -29,7 +27,7 @@ actions(seen)
 left, right = st.columns([1.75, 1])
 with left:
     with st.container(key="card-trace"):
-        heading("Trace", "the first event; its raise point stands last")
+        heading("Trace", which(seen))
         trace(seen.event)
     with st.container(key="card-why"):
         heading("Why it stands here")
