@@ -46,7 +46,7 @@ COLUMNS: Mapping[str, str] = {
     "message": "its message, redacted",
     "frames": "its stack, oldest call first: file, function, line, module, role, in_app, repeated, shape, words",
     "chain": "its causes, the nearest first: type, message, relation, frames",
-    "test": "the test that broke",
+    "test": "the test that broke, without its parameters",
     "fault_file": "where the fault was planted, from the package on",
     "fault_line": "its first line, 1-based, in the changed file",
     "fault_function": "qualified name of the function around it, empty at module level",

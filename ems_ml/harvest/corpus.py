@@ -60,7 +60,7 @@ def corpus_events(folder: Path) -> Iterator[tuple[ErrorEvent, Mapping[str, Any]]
             }
             for trace in record["traces"]:
                 event = _event(trace, fault["id"], ledger["package"], ledger["version"])
-                yield event, {**labels, "test": trace["test"], "text": trace["text"]}
+                yield event, {**labels, "test": trace["test"].partition("[")[0], "text": trace["text"]}
 
 
 def _event(trace: Mapping[str, Any], group: str, package: str, version: str) -> ErrorEvent:
@@ -72,7 +72,7 @@ def _event(trace: Mapping[str, Any], group: str, package: str, version: str) -> 
         project=package,
         release=version,
         source="harvest",
-        attributes={"test": trace["test"]},
+        attributes={"test": trace["test"].partition("[")[0]},
     )
 
 
