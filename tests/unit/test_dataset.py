@@ -10,6 +10,8 @@ import pytest
 
 from ems_ml import dataset
 from ems_ml.errors import InputError, StoreError
+from ems_ml.source.shapes import known_token
+from ems_ml.strategies import load_strategies
 from ems_ml.types import ErrorEvent, ExceptionRecord, Frame, Role
 
 LABELS: Mapping[str, Any] = {
@@ -165,3 +167,14 @@ def test_planted_mistakes_are_found(plant: Callable[[list[dict[str, Any]]], None
         dataset.validate(
             dataset.read_data(tmp_path / "bad.parquet"), allowed_shape=allowed, strategies=["guard_none", "guard_empty"]
         )
+
+
+def test_the_shipped_data_keep_their_promises() -> None:
+    frame = dataset.load_data("fault")
+    dataset.validate(frame, allowed_shape=known_token, strategies=[strategy.name for strategy in load_strategies()])
+    assert frame["group"].nunique() >= 300
+    assert frame["project"].nunique() >= 5
+    assert set(frame["split"]) == set(dataset.SPLIT_NAMES)
+    for row in frame.to_dict("records"):
+        event = dataset.event_from_row(row)
+        assert any(frame.role is Role.APP for frame in event.error.frames), "raised in the package or below it"
