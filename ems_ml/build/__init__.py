@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ems_ml.build.checks import examine
-    from ems_ml.build.learning import data_files, evaluate_models, harvest, train_models
+    from ems_ml.build.learning import harvest
     from ems_ml.build.models import model_folders
     from ems_ml.build.system import MEMORY, System, build
+    from ems_ml.build.training import Trained, answer_rows, evaluate_models, train_models
     from ems_ml.fix import EXIT_CODES, verdict_to_json
     from ems_ml.harvest import Built, Ledger
     from ems_ml.ingest.envelope import Envelope, parse_envelope, parse_event, public_key, sentry_report
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
-    "ems_ml.build.learning": ("data_files", "evaluate_models", "harvest", "train_models"),
+    "ems_ml.build.learning": ("harvest",),
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
+    "ems_ml.build.training": ("Trained", "answer_rows", "evaluate_models", "train_models"),
     "ems_ml.harvest": ("Built", "Ledger"),
     "ems_ml.fix": ("EXIT_CODES", "verdict_to_json"),
     "ems_ml.ingest.envelope": ("Envelope", "parse_envelope", "parse_event", "public_key", "sentry_report"),
@@ -71,12 +73,12 @@ __all__ = [
     "State",
     "StoredEvent",
     "System",
+    "Trained",
     "Waiting",
+    "answer_rows",
     "bracketed",
     "build",
-    "data_files",
     "decompress",
-    "evaluate_models",
     "examine",
     "harvest",
     "measure",
@@ -94,6 +96,5 @@ __all__ = [
     "sentry_report",
     "shorten",
     "tail_reportlog",
-    "train_models",
     "verdict_to_json",
 ]

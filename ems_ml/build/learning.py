@@ -1,4 +1,4 @@
-"""Where training data and models come from: harvest, train, evaluate. Loads scikit-learn, maybe MLflow."""
+"""Where training data come from: the harvest."""
 
 from __future__ import annotations
 

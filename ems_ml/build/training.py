@@ -1,0 +1,251 @@
+"""`ems train` and `ems evaluate`: data, steps and settings brought together. Loads scikit-learn, maybe MLflow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ems_ml.build.models import model_folders, thresholds
+from ems_ml.build.system import MEMORY, System, build
+from ems_ml.dataset import load_data, read_data
+from ems_ml.embed.static import StaticEncoder
+from ems_ml.errors import InputError
+from ems_ml.events import ModelTrained
+from ems_ml.group.fitting import fit_pair_model, make_pairs
+from ems_ml.group.pairs import PairModel, pair_features
+from ems_ml.ingest.files import read_jsonl
+from ems_ml.manifest import Entry, entry_for, find_model, write_manifest
+from ems_ml.pipeline import problem_to_json, result_to_json
+from ems_ml.rank.linear import LinearRanker
+from ems_ml.rank.model import StrategyRanker
+from ems_ml.settings import load_settings
+from ems_ml.strategies.names import STRATEGY_NAMES
+from ems_ml.train import evaluate, fit
+from ems_ml.train.examples import Examples, split_examples
+from ems_ml.types import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ems_ml.train.tracking import Run
+
+EVALUATION = "evaluation.json"
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training made, how it was judged, and where it is tracked (None: tracking was not asked for)."""
+
+    models: Path
+    evaluation: dict[str, Any]
+    run: Run | None
+    traces: int
+    causes: int
+    packages: tuple[str, ...]
+
+
+def _nobody(_: str) -> None:
+    """The progress display that shows nothing."""
+
+
+def train_models(
+    system: System,
+    *,
+    data: Path | None = None,
+    out: Path | None = None,
+    encoder: bool = False,
+    track: bool = True,
+    seed: int = 0,
+    told: Told = _nobody,
+) -> Trained:
+    """Fit grouper and ranker (and with `encoder` the encoder), judge them on the test split, write and track them.
+
+    data: a Parquet file of our schema (None: the shipped data). out: the models folder (None: this installation's
+    own, which `classify` uses from then on). `told` gets one line for each step. Raises `EmsError`.
+    """
+    target = out or system.settings.models
+    told("reading the historical errors")
+    splits = split_examples(_frame(data), system.normalizer)
+    everything = (splits["train"], splits["tune"], splits["test"])
+    with TemporaryDirectory(prefix="ems-train-") as scratch:
+        made = Path(scratch)
+        entries = [_encoder(system, splits["train"], made, told) if encoder else _copied_encoder(system, made)]
+        static = StaticEncoder.load(made / "encoder", version=entries[0].version)
+        told(f"learning which errors have one cause, from {splits['train'].causes} causes")
+        model, limits = fit.train_grouper(
+            splits, static, make_pairs=make_pairs, fit_pair_model=fit_pair_model, pair_features=pair_features, seed=seed
+        )
+        model.save(made / "grouper")
+        told("learning which strategy mends them")
+        ranker, strength = fit.train_ranker(splits, new_ranker=partial(StrategyRanker, names=STRATEGY_NAMES))
+        ranker.export().save(made / "ranker")
+        about = {"trained_on": list(splits["train"].packages), "tuned_on": list(splits["tune"].packages)}
+        entries += [
+            entry_for(
+                made / "grouper",
+                name="grouper",
+                kind="pairs",
+                version=model.version,
+                about=about | {"join": limits.join, "suggest": limits.suggest},
+            ),
+            entry_for(
+                made / "ranker",
+                name="ranker",
+                kind="linear",
+                version=ranker.export().version,
+                about=about | {"C": strength},
+            ),
+        ]
+        told("judging them on packages that they never saw")
+        judged = _judged(static, model, limits, ranker.export(), splits, seed, command="ems train")
+        (made / EVALUATION).write_text(json.dumps(judged, indent=1) + "\n")
+        _install(made, target, entries)
+    run = _tracked(system, target, judged, splits, {"seed": seed, "C": strength}) if track else None
+    if run is not None:
+        told(f"tracked as MLflow run {run.id}")
+        system.bus.publish(ModelTrained(name="ems", version=run.registered, run=run.id))
+    return Trained(
+        models=target,
+        evaluation=judged,
+        run=run,
+        traces=sum(len(part) for part in everything),
+        causes=sum(part.causes for part in everything),
+        packages=tuple(name for part in everything for name in part.packages),
+    )
+
+
+def evaluate_models(
+    system: System, *, data: Path | None = None, out: Path | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """Judge the models in use on the test split, beside their baselines; written to `out`/evaluation.json if given."""
+    splits = split_examples(_frame(data), system.normalizer)
+    folders = model_folders(system.settings)
+    encoder, place = find_model("encoder", folders)
+    grouper, pairs = find_model("grouper", folders)
+    _, rank = find_model("ranker", folders)
+    limits = fit.Thresholds(**thresholds(grouper))
+    judged = _judged(
+        StaticEncoder.load(place, version=encoder.version),
+        PairModel.load(pairs),
+        limits,
+        LinearRanker.load(rank),
+        splits,
+        seed,
+        command="ems evaluate",
+    )
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / EVALUATION).write_text(json.dumps(judged, indent=1) + "\n")
+    return judged
+
+
+def answer_rows(models: Path, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `ems classify --jsonl` answers for rows, with the models of a folder called `models`."""
+    settings = load_settings(home=models.parent, database_url=MEMORY)
+    with build(settings) as system:
+        lines = (json.dumps(row, default=str) for row in rows)
+        answers = system.line().process_many(read_jsonl(lines, limit=settings.max_report_bytes))
+        return [problem_to_json(one) if isinstance(one, Problem) else result_to_json(one) for one in answers]
+
+
+def _frame(data: Path | None) -> pd.DataFrame:
+    if data is None:
+        return load_data()
+    if not data.is_file():
+        raise InputError(
+            f"there is no data file {data}", hint="name a Parquet file of the shape of data/faults.parquet"
+        )
+    return read_data(data)
+
+
+def _encoder(system: System, train: Examples, made: Path, told: Told) -> Entry:
+    from ems_ml.train.encoder import save_encoder, train_encoder
+
+    told("training the encoder")
+    tokenizer, weights = train_encoder(train)
+    version = save_encoder(made / "encoder", tokenizer, weights)
+    return entry_for(
+        made / "encoder", name="encoder", kind="static", version=version, about={"trained_on": list(train.packages)}
+    )
+
+
+def _copied_encoder(system: System, made: Path) -> Entry:
+    entry, folder = find_model("encoder", model_folders(system.settings))
+    shutil.copytree(folder, made / "encoder")
+    return entry_for(made / "encoder", name="encoder", kind=entry.kind, version=entry.version, about=entry.about)
+
+
+def _judged(
+    encoder: StaticEncoder,
+    model: PairModel,
+    limits: fit.Thresholds,
+    ranker: LinearRanker,
+    splits: dict[str, Examples],
+    seed: int,
+    *,
+    command: str,
+) -> dict[str, Any]:
+    from ems_ml.embed.tfidf import TfidfEncoder
+
+    train, test = splits["train"], splits["test"]
+    tfidf = TfidfEncoder(random_state=seed).fit(train.signatures)
+    ranking = evaluate.judge_ranking(ranker, encoder, train, test)
+    grouping = evaluate.judge_grouping(model, limits, encoder, tfidf, test, pair_features=pair_features, seed=seed)
+    versions = {"encoder": encoder.version, "grouper": model.version, "ranker": ranker.version}
+    return evaluate.report(ranking, grouping, splits, versions, command=command)
+
+
+def _install(made: Path, target: Path, entries: list[Entry]) -> None:
+    """Puts the new models in place; the manifest, written last, switches to them in one step."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    target.mkdir(parents=True, exist_ok=True)
+    placed = []
+    for entry in entries:
+        # An installation's own models lie beside the older ones; the shipped folder keeps plain names.
+        folder = (
+            entry.folder if target.name == "models" and (target / "README.md").is_file() else f"{entry.folder}-{stamp}"
+        )
+        shutil.rmtree(target / folder, ignore_errors=True)
+        shutil.copytree(made / entry.folder, target / folder)
+        placed.append(
+            Entry(
+                name=entry.name,
+                kind=entry.kind,
+                version=entry.version,
+                folder=folder,
+                files=entry.files,
+                about=entry.about,
+            )
+        )
+    shutil.copyfile(made / EVALUATION, target / EVALUATION)
+    write_manifest(target, placed)
+
+
+def _tracked(
+    system: System, models: Path, judged: dict[str, Any], splits: dict[str, Examples], params: dict[str, Any]
+) -> Run:
+    from ems_ml.train.pyfunc import LineModel
+    from ems_ml.train.tracking import track
+
+    metrics = {f"{one['name']} {part}".strip(): one[part] for one in judged["top_k"] for part in ("value", "baseline")}
+    metrics |= {f"same cause AUC {one['baseline_name']}": one["baseline"] for one in judged["figures"][2:]}
+    metrics |= {"same cause AUC": judged["figures"][2]["value"], "ranking ECE": judged["ece"]}
+    told = {f"{name} packages": ", ".join(part.packages) for name, part in splits.items()}
+    told |= {f"{name} causes": str(part.causes) for name, part in splits.items()}
+    return track(
+        system.settings.tracking,
+        system.settings.home / "mlartifacts",
+        params=params | told | judged["versions"],
+        metrics=metrics,
+        files={"evaluation": models / EVALUATION},
+        models=models,
+        python_model=LineModel(answer_rows),
+    )
