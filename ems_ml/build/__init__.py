@@ -79,6 +79,7 @@ __all__ = [
     "bracketed",
     "build",
     "decompress",
+    "evaluate_models",
     "examine",
     "harvest",
     "measure",
@@ -96,5 +97,6 @@ __all__ = [
     "sentry_report",
     "shorten",
     "tail_reportlog",
+    "train_models",
     "verdict_to_json",
 ]

@@ -22,6 +22,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "pattern": ("pattern", "List, show, merge, split, resolve patterns."),
     "fix": ("fix", "Find a repair, and prove it with your own tests."),
     "harvest": ("harvest", "Make training data out of healthy packages."),
+    "train": ("train", "Fit the models on historical errors."),
+    "evaluate": ("evaluate", "Judge the models beside their baselines."),
     "serve": ("serve", "API, worker, dashboard and monitor, supervised."),
     "key": ("key", "Make a project and a key to send errors with."),
     "doctor": ("doctor", "What is healthy, and the remedy for what is not."),
