@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filling import fill, judged
+from filling import fill, prepare
 from harness import BROWSERS, DESKTOP, PHONE, Visitor, dashboard, launch
 from playwright.sync_api import Browser, sync_playwright
 
@@ -33,7 +32,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, toy_models: Path) -> Path:
     """A data folder with tiny models of its own: what the tests see does not change with the shipped ones."""
     home = tmp_path_factory.mktemp("dashboard-home")
     shutil.copytree(toy_models, home / "models")
-    (home / "models" / "evaluation.json").write_text(json.dumps(judged()))
+    prepare(home / "models")
     return home
 
 

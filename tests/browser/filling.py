@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,14 @@ def fill(home: Path, *, days: int = 1) -> list[str]:
                 when = now - timedelta(hours=hours)
                 app.classify_report(system, RawReport(text=text, time=when, release="shop@1.4.0", source="file"))
     return texts
+
+
+def prepare(models: Path) -> None:
+    """Make tiny models in a folder ask where they are less than sure, and give them an evaluation."""
+    manifest = json.loads((models / "manifest.json").read_text())
+    manifest["grouper"]["about"] |= {"join": 0.9985, "suggest": 0.5}
+    (models / "manifest.json").write_text(json.dumps(manifest))
+    (models / "evaluation.json").write_text(json.dumps(judged()))
 
 
 def judged() -> dict[str, Any]:

@@ -7,13 +7,12 @@ Fills a data folder of its own with the demo shop's errors, starts the dashboard
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from filling import fill, judged
+from filling import fill, prepare
 from harness import BROWSERS, DESKTOP, PHONE, Visitor, dashboard, launch
 from playwright.sync_api import Page, sync_playwright
 
@@ -62,7 +61,7 @@ def main() -> None:
             import toy_models
 
             toy_models.write(Path(home) / "models")
-            (Path(home) / "models" / "evaluation.json").write_text(json.dumps(judged()))
+            prepare(Path(home) / "models")
         fill(Path(home), days=3)
         with dashboard(Path(home), Path(home) / "dashboard.txt") as address, sync_playwright() as playwright:
             browser = launch(playwright, executable)

@@ -206,6 +206,34 @@ def test_not_the_same_is_kept(visitor: Visitor) -> None:
     expect(page.get_by_text("are kept apart").first).to_be_visible()
 
 
+def test_the_questions_on_the_overview_are_answered_by_clicks(visitor: Visitor) -> None:
+    page = visitor.open("/")
+    questions = page.locator("[class*=st-key-question-]")
+    expect(questions.nth(1)).to_be_visible()
+    before = questions.count()
+    for at, (button, confirm) in enumerate([("Same cause", "Merge them"), ("Not the same", "Keep them apart")], 1):
+        questions.first.get_by_role("button", name=button).click()
+        page.get_by_role("button", name=confirm).click()
+        expect(questions).to_have_count(before - at)
+    visitor.rest()
+    healthy(page)
+
+
+def test_an_event_is_split_off(visitor: Visitor) -> None:
+    page = open_first(visitor, "print_labels")
+    whole = pattern_id(page)
+    page.get_by_role("button", name="Split", exact=True).click()
+    page.get_by_role("combobox", name=re.compile("Events that leave")).click()
+    page.get_by_role("option", name=re.compile("can only concatenate")).first.click()
+    page.get_by_text("Some of the events have another cause").click()  # closes the list of options
+    visitor.rest()
+    page.get_by_role("button", name="Split them off").click()
+    expect(page.locator(".ems-detail")).not_to_contain_text(whole)
+    expect(page.locator(".ems-detail dd").first).to_have_text("1")
+    page = visitor.open(f"/pattern?pattern={whole}")
+    expect(page.locator(".ems-detail dd").first).to_have_text("1")
+
+
 def test_a_pattern_is_resolved_and_reopened(visitor: Visitor) -> None:
     page = open_first(visitor, "parse_line")
     page.get_by_role("button", name="Resolve", exact=True).click()

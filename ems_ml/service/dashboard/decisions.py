@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from ems_ml.errors import EmsError
 from ems_ml.service import app
 from ems_ml.service.dashboard.components import note, problem
 from ems_ml.service.dashboard.links import PATTERN
+from ems_ml.service.dashboard.phrases import browser_zone, moment
 from ems_ml.service.dashboard.state import system
 from ems_ml.service.views import EventRow, PatternRow, Suggestion
 from ems_ml.types import PatternStatus
@@ -80,22 +81,28 @@ def _change(label: str, action: str, row: PatternRow, means: str, said: str) -> 
             st.rerun()
 
 
-def merge_button(row: PatternRow, others: Sequence[PatternRow]) -> None:
-    """Merge this pattern into another one."""
-    with st.popover("Merge", key=f"ask-merge-{row.id}"):
+def merge_button(row: PatternRow, others: Callable[[], Sequence[PatternRow]]) -> None:
+    """Merge this pattern into another one. `others` is asked only when the button is opened."""
+    asked = st.popover("Merge", key=f"ask-merge-{row.id}", on_change="rerun")
+    if not asked.open:
+        return
+    with asked:
         note("This pattern has the same cause as another: its events, and later ones like them, belong there.")
-        into = _choose("Merge into", row, others, key=f"merge-into-{row.id}")
+        into = _choose("Merge into", row, others(), key=f"merge-into-{row.id}")
         if st.button("Merge", key=f"merge-{row.id}", type="primary", disabled=into is None) and into is not None:
             kept = decide("merge", row.id, other=into.id, said=f"{row.id} was merged into {into.id}")
             if kept:
                 show_pattern(kept)
 
 
-def apart_button(row: PatternRow, others: Sequence[PatternRow]) -> None:
-    """Say that this pattern and another are not the same."""
-    with st.popover("Keep apart", key=f"ask-keep-{row.id}"):
+def apart_button(row: PatternRow, others: Callable[[], Sequence[PatternRow]]) -> None:
+    """Say that this pattern and another are not the same. `others` is asked only when the button is opened."""
+    asked = st.popover("Keep apart", key=f"ask-keep-{row.id}", on_change="rerun")
+    if not asked.open:
+        return
+    with asked:
         note("This pattern and another have different causes, whatever the model says from now on.")
-        other = _choose("Not the same as", row, others, key=f"apart-from-{row.id}")
+        other = _choose("Not the same as", row, others(), key=f"apart-from-{row.id}")
         if (
             st.button("Keep them apart", key=f"keep-apart-{row.id}", type="primary", disabled=other is None)
             and other is not None
@@ -108,11 +115,11 @@ def split_button(row: PatternRow, events: Sequence[EventRow]) -> None:
     """Give some of the events a pattern of their own."""
     with st.popover("Split", key=f"ask-split-{row.id}", disabled=row.count < 2):
         note("Some of the events have another cause: they become a pattern of their own.")
-        by_id = {event.id: event for event in events}
+        by_id, zone = {event.id: event for event in events}, browser_zone()
         chosen = st.multiselect(
             "Events that leave",
             list(by_id),
-            format_func=lambda one: f"{by_id[one].time:%d %b %H:%M:%S}  {by_id[one].message[:60]}",
+            format_func=lambda one: f"{moment(by_id[one].time, zone)}  {by_id[one].message[:60]}",
             key=f"split-events-{row.id}",
         )
         ready = 0 < len(chosen) < row.count

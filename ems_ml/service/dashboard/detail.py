@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -22,7 +23,7 @@ from ems_ml.service.dashboard.phrases import ago, browser_zone, count, moment, p
 from ems_ml.service.dashboard.rows import place, status, what
 from ems_ml.service.dashboard.stack import as_text
 from ems_ml.service.dashboard.state import system
-from ems_ml.service.views import PatternDetail, Suggestion
+from ems_ml.service.views import PatternDetail, PatternRow, Suggestion
 
 SHOWN = 50  # events in the table
 CHOICES = 500  # patterns that merge and "not the same" offer
@@ -80,7 +81,10 @@ def actions(seen: PatternDetail) -> None:
             heading("Is this the same?", f"{percent(row.suggestion.probability)} the same cause as {other.id}")
             show(what(other))
             suggestion_buttons(Suggestion(pattern=row, other=other, probability=row.suggestion.probability))
-    others = app.list_patterns(system(), project=row.project, sort="last_seen", limit=CHOICES).rows
+
+    def others() -> Sequence[PatternRow]:
+        return app.list_patterns(system(), project=row.project, sort="last_seen", limit=CHOICES).rows
+
     with st.container(horizontal=True, key="actions"):
         status_buttons(row)
         merge_button(row, others)
