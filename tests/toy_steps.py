@@ -52,18 +52,9 @@ class ToyRanker:
 def toy_pair_model() -> PairModel:
     """p = 0.95 for the same raise point and type, 0.6 for the same raise point, else 0.05."""
     place, kind = FEATURE_NAMES.index("same raise point"), FEATURE_NAMES.index("same exception type")
-    return PairModel(
-        feature=np.array([place, -1, kind, -1, -1], dtype=np.int32),
-        threshold=np.array([0.5, 0, 0.5, 0, 0], dtype=np.float32),
-        left=np.array([1, 0, 3, 0, 0], dtype=np.int32),
-        right=np.array([2, 0, 4, 0, 0], dtype=np.int32),
-        value=np.array([0, -3, 0, 0.5, 3], dtype=np.float32),
-        roots=np.array([0], dtype=np.int32),
-        bias=0.0,
-        knots_x=np.array([-3.0, 0.5, 3.0]),
-        knots_y=np.array([0.05, 0.6, 0.95]),
-        version="toy",
-    )
+    weights = np.zeros(len(FEATURE_NAMES))
+    weights[place], weights[kind] = 6.405, 2.54
+    return PairModel(weights=weights, bias=-6.0, version="toy")
 
 
 def an_event(

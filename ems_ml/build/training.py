@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -209,22 +209,11 @@ def _install(made: Path, target: Path, entries: list[Entry]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     placed = []
     for entry in entries:
-        # An installation's own models lie beside the older ones; the shipped folder keeps plain names.
-        folder = (
-            entry.folder if target.name == "models" and (target / "README.md").is_file() else f"{entry.folder}-{stamp}"
-        )
+        # An installation's own models lie beside the older ones; a checkout's shipped folder keeps plain names.
+        folder = entry.folder if (target / "README.md").is_file() else f"{entry.folder}-{stamp}"
         shutil.rmtree(target / folder, ignore_errors=True)
         shutil.copytree(made / entry.folder, target / folder)
-        placed.append(
-            Entry(
-                name=entry.name,
-                kind=entry.kind,
-                version=entry.version,
-                folder=folder,
-                files=entry.files,
-                about=entry.about,
-            )
-        )
+        placed.append(replace(entry, folder=folder))
     shutil.copyfile(made / EVALUATION, target / EVALUATION)
     write_manifest(target, placed)
 

@@ -86,60 +86,30 @@ def pair_features(a: Signature, va: Floats, b: Signature, vb: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class PairModel:
-    """A gradient-boosted forest over pair features, calibrated, as plain arrays.
+    """A logistic model over pair features: p(same cause) = 1 / (1 + exp(-(weights @ x + bias))), calibrated."""
 
-    The raw score of a pair is `bias` plus one leaf of each tree; `knots_x` and `knots_y` map it, piecewise
-    linear, to p(same cause) in [0, 1].
-
-    Arrays are of shape (nodes,): a node goes to `left` where feature `feature` <= `threshold`, else to `right`;
-    a leaf has `feature` -1 and its `value`. `roots` holds the index of each tree's root.
-    """
-
-    feature: NDArray[np.int32]
-    threshold: NDArray[np.float32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    value: NDArray[np.float32]
-    roots: NDArray[np.int32]
+    weights: NDArray[np.float64]  # (len(FEATURE_NAMES),)
     bias: float
-    knots_x: NDArray[np.float64]
-    knots_y: NDArray[np.float64]
     version: str
 
     def raw(self, features: Floats) -> NDArray[np.float64]:
-        """Uncalibrated log-odds, shape (n,), of pairs of shape (n, len(FEATURE_NAMES))."""
-        nodes = np.broadcast_to(self.roots, (len(features), len(self.roots))).copy()
-        rows = np.arange(len(features))[:, None]
-        while True:
-            feature = self.feature[nodes]
-            inner = feature >= 0
-            if not inner.any():
-                break
-            goes_left = features[rows, np.maximum(feature, 0)] <= self.threshold[nodes]
-            nodes = np.where(inner, np.where(goes_left, self.left[nodes], self.right[nodes]), nodes)
-        total: NDArray[np.float64] = self.value[nodes].sum(axis=1, dtype=np.float64) + self.bias
-        return total
+        """Log-odds, shape (n,), of pairs of shape (n, len(FEATURE_NAMES))."""
+        odds: NDArray[np.float64] = features @ self.weights + self.bias
+        return odds
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """p(same cause), shape (n,)."""
-        calibrated: NDArray[np.float64] = np.interp(self.raw(features), self.knots_x, self.knots_y)
-        return calibrated
+        shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(self.raw(features), -30, 30)))
+        return shares
 
     def save(self, folder: Path) -> None:
-        """Writes `pairs.npz` and `pairs.json` into the folder."""
+        """Writes `pairs.json` into the folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
-            folder / "pairs.npz",
-            feature=self.feature,
-            threshold=self.threshold,
-            left=self.left,
-            right=self.right,
-            value=self.value,
-            roots=self.roots,
-            knots_x=self.knots_x,
-            knots_y=self.knots_y,
-        )
-        about = {"bias": self.bias, "features": FEATURE_NAMES, "version": self.version}
+        about = {
+            "version": self.version,
+            "bias": self.bias,
+            "weights": dict(zip(FEATURE_NAMES, self.weights.tolist(), strict=True)),
+        }
         (folder / "pairs.json").write_text(json.dumps(about, indent=1) + "\n")
 
     @classmethod
@@ -147,17 +117,16 @@ class PairModel:
         """Reads what `save` wrote. Raises `ModelError` where it is missing, broken or made for other features."""
         try:
             about = json.loads((folder / "pairs.json").read_text())
-            with np.load(folder / "pairs.npz", allow_pickle=False) as arrays:
-                loaded = {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, KeyError) as error:
+            weights, bias, version = dict(about["weights"]), float(about["bias"]), str(about["version"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"the grouping model in {folder} cannot be read: {error}", hint="run `ems train`, or reinstall ems-ml"
             ) from error
-        if tuple(about.get("features", ())) != FEATURE_NAMES:
+        if tuple(weights) != FEATURE_NAMES:
             raise ModelError(
                 f"the grouping model in {folder} was made for other features", hint="run `ems train` to make a new one"
             )
-        return cls(bias=float(about["bias"]), version=str(about["version"]), **loaded)
+        return cls(weights=np.asarray(list(weights.values()), dtype=np.float64), bias=bias, version=version)
 
 
 def content_version(*arrays: NDArray[np.generic]) -> str:

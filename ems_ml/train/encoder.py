@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VOCABULARY = 6000
 DIMENSION = 128
-STEPS = 1500
+STEPS = 200
 BATCH = 64
 TEMPERATURE = 0.06
 
@@ -71,7 +71,7 @@ def train_encoder(
     rarity = _rarity(ids, tokenizer.get_vocab_size())
     start = rng.normal(size=(tokenizer.get_vocab_size(), DIMENSION)).astype(np.float32) * rarity[:, None]
     bag = torch.nn.EmbeddingBag.from_pretrained(torch.from_numpy(start), freeze=False, mode="mean")
-    optimiser = torch.optim.Adam(bag.parameters(), lr=0.02)
+    optimiser = torch.optim.Adam(bag.parameters(), lr=0.003)
     causes = _causes(train)
     for step in range(steps):
         project = sorted(causes)[int(rng.choice(len(causes), p=_share(causes)))]
@@ -97,6 +97,7 @@ def save_encoder(folder: Path, tokenizer: Any, weights: NDArray[np.float32]) -> 
 
     folder.mkdir(parents=True, exist_ok=True)
     save_file({"embedding.weight": weights}, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)  # safetensors makes it readable for its owner alone
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "modules.json").write_text(MODULES)
     return f"static-{hashlib.sha256(weights.tobytes()).hexdigest()[:8]}"

@@ -1,0 +1,136 @@
+"""What every grouper promises: an answer with its reason, the nearest always told, thresholds obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_models import events
+from toy_steps import ToyEncoder, an_event, toy_pair_model
+
+from ems_ml.group import ExemplarIndex, OnlineGrouper, PairModel
+from ems_ml.group.fitting import fit_pair_model, make_pairs
+from ems_ml.group.index import PER_PATTERN
+from ems_ml.normalize import NormalizerV1
+from ems_ml.ports import Candidates, Exemplar, Grouper
+from ems_ml.types import Assignment, Decision, ErrorEvent
+
+NORMALIZER, ENCODER = NormalizerV1(), ToyEncoder()
+
+
+def fitted() -> PairModel:
+    made = events()
+    signatures = [NORMALIZER.normalize(event) for event, _, _ in made]
+    vectors = ENCODER.encode(signatures)
+    pairs = make_pairs(signatures, vectors, [group for _, group, _ in made], [event.project for event, _, _ in made])
+    return fit_pair_model(pairs, pairs)
+
+
+@pytest.fixture(scope="module", params=["by hand", "fitted"])
+def grouper(request: pytest.FixtureRequest) -> OnlineGrouper:
+    return OnlineGrouper(toy_pair_model() if request.param == "by hand" else fitted(), join=0.9, suggest=0.5)
+
+
+def exemplar(event: ErrorEvent, pattern: str) -> Exemplar:
+    signature = NORMALIZER.normalize(event)
+    return Exemplar(event=event.id, pattern=pattern, signature=signature, vector=ENCODER.encode([signature])[0])
+
+
+def assign(grouper: Grouper, event: ErrorEvent, near: Sequence[Exemplar] = (), **candidates: object) -> Assignment:
+    signature = NORMALIZER.normalize(event)
+    vector = ENCODER.encode([signature])[0]
+    return grouper.assign(event, signature, vector, replace(Candidates(near=near), **candidates))
+
+
+def test_is_a_grouper(grouper: OnlineGrouper) -> None:
+    assert isinstance(grouper, Grouper)
+
+
+def test_where_nothing_was_before_it_is_new(grouper: OnlineGrouper) -> None:
+    made = assign(grouper, an_event("1"))
+    assert (made.decision, made.probability, made.nearest) == (Decision.NEW, 0.0, ())
+    assert made.pattern.startswith("P-")
+    assert len(made.pattern) == 12
+    assert made.pattern != assign(grouper, an_event("1")).pattern
+
+
+def test_the_nearest_are_told_whatever_is_decided(grouper: OnlineGrouper) -> None:
+    near = [exemplar(an_event(f"e{n}", where=f"place{chr(97 + n)}", kind="OSError"), f"P-{n}") for n in range(14)]
+    near += [exemplar(an_event("e0b", where="placea", caller="job", kind="OSError"), "P-0")]
+    made = assign(grouper, an_event("1"), near)
+    assert len(made.nearest) == 10
+    assert len({neighbour.pattern for neighbour in made.nearest}) == 10
+    probabilities = [neighbour.probability for neighbour in made.nearest]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert all(0 <= p <= 1 for p in probabilities)
+    assert made.probability == probabilities[0]
+    assert made.why["rival"]["pattern"] == made.nearest[1].pattern
+
+
+def test_the_exact_pattern_comes_first_and_certain(grouper: OnlineGrouper) -> None:
+    """Another pattern holds an equal exemplar, as after a split; the model says the same of both."""
+    near = [exemplar(an_event("rival"), "P-rival"), exemplar(an_event("known"), "P-known")]
+    made = assign(grouper, an_event("1"), near, exact="P-known")
+    assert (made.decision, made.pattern, made.nearest[0].pattern) == (Decision.JOINED, "P-known", "P-known")
+    assert made.probability > 0.99
+    assert made.probability > made.nearest[1].probability
+    assert made.why["rule"] == "exact signature"
+
+
+def test_the_reason_tells_what_matched_and_what_did_not(grouper: OnlineGrouper) -> None:
+    made = assign(grouper, an_event("1", caller="job"), [exemplar(an_event("0"), "P-0")])
+    assert "exception type KeyError" in made.why["matched"]
+    assert any("frame" in said for said in made.why["differed"])
+    assert made.why["model"] == grouper.version
+    assert {"here": "shop/price_of.py:price_of", "there": "shop/price_of.py:price_of"} in made.why["frames"]
+    assert {"here": "shop/app.py:job", "there": None} in made.why["frames"]
+
+
+def test_between_the_thresholds_it_asks() -> None:
+    near = [exemplar(an_event("0", kind="LookupError"), "P-0")]  # 0.6 by the model made by hand
+    for join, suggest, decision in ((0.9, 0.5, "suggested"), (0.6, 0.5, "joined"), (0.9, 0.7, "new")):
+        made = assign(OnlineGrouper(toy_pair_model(), join=join, suggest=suggest), an_event("1"), near)
+        assert (made.decision, made.probability) == (decision, pytest.approx(0.6, abs=1e-5))
+        assert (made.pattern == "P-0") is (decision == "joined")
+
+
+@pytest.mark.parametrize(("join", "suggest"), [(0.5, 0.6), (0.5, 0.0), (1.1, 0.5)])
+def test_thresholds_must_make_sense(join: float, suggest: float) -> None:
+    with pytest.raises(ValueError, match="thresholds"):
+        OnlineGrouper(toy_pair_model(), join=join, suggest=suggest)
+
+
+def test_the_version_changes_with_model_and_thresholds() -> None:
+    model = toy_pair_model()
+    made = {
+        OnlineGrouper(m, join=join, suggest=0.5).version
+        for m, join in ((model, 0.9), (model, 0.8), (replace(model, version="2"), 0.9))
+    }
+    assert len(made) == 3
+
+
+def test_the_index_finds_what_a_whole_scan_finds() -> None:
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(300, 16)).astype(np.float32)
+    kept = NORMALIZER.normalize(an_event("1"))
+    index = ExemplarIndex()
+    assert index.near(vectors[0], 5) == []
+    index.add(
+        Exemplar(event=str(n), pattern=f"P-{n}", signature=kept, vector=vector) for n, vector in enumerate(vectors)
+    )
+    query = random.normal(size=16).astype(np.float32)
+    expected = [str(n) for n in np.argsort(-(vectors @ query))[:7]]
+    assert [found.event for found in index.near(query, 7)] == expected
+    assert len(index.near(query, 1000)) == 300
+
+
+def test_the_index_keeps_different_exemplars_of_a_pattern_and_not_too_many() -> None:
+    index = ExemplarIndex()
+    for number in range(PER_PATTERN + 5):
+        event = an_event(str(number), caller=f"c{chr(97 + number)}")
+        if index.wants("P-1", NORMALIZER.normalize(event)):
+            index.add([exemplar(event, "P-1")])
+        assert not index.wants("P-1", NORMALIZER.normalize(event))
+    assert len(index) == PER_PATTERN
