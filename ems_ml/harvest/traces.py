@@ -52,7 +52,8 @@ class Places:
 
     def text(self, text: str) -> str:
         """A text without the paths of this machine."""
-        for place, name in ((self.source, ""), (self.tree, ""), (self.home, "/home/user"), (self.env, "/env")):
+        named = ((self.source, ""), (self.tree, ""), (self.home, "/home/user"), (self.env, "/env"))
+        for place, name in (*named, (self.tree.parent, "/build")):
             text = text.replace(f"{place}/", f"{name}/" if name else "").replace(str(place), name or ".")
         return re.sub(r"(/[^\s'\":,]*)?/(lib(?:64)?/python\d\.\d+/)", r"/usr/\2", text)
 

@@ -236,6 +236,7 @@ def test_a_cleaned_trace_names_no_place_of_this_machine() -> None:
     assert "/c/" not in repr(trace)
     assert trace["message"] == "in a"
     assert trace["text"] == 'File "toy/a.py"'
+    assert PLACES.text("no file:///c/beside-the-copy") == "no file:///build/beside-the-copy"
 
 
 def test_equal_traces_have_equal_digests() -> None:
