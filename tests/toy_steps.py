@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Sequence
 
@@ -53,7 +54,7 @@ def toy_pair_model() -> PairModel:
     """p = 0.95 for the same raise point and type, 0.6 for the same raise point, else 0.05."""
     place, kind = FEATURE_NAMES.index("same raise point"), FEATURE_NAMES.index("same exception type")
     weights = np.zeros(len(FEATURE_NAMES))
-    weights[place], weights[kind] = 6.405, 2.54
+    weights[place], weights[kind] = math.log(0.6 / 0.4) + 6, math.log(0.95 / 0.05) - math.log(0.6 / 0.4)
     return PairModel(weights=weights, bias=-6.0, version="toy")
 
 

@@ -18,7 +18,8 @@ class LineModel(PythonModel):  # type: ignore[misc]  # mlflow is untyped
     def __init__(self, answer: Callable[[Path, Iterable[dict[str, Any]]], list[dict[str, Any]]]) -> None:
         self.answer = answer
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    # Without type hints: MLflow takes them for a schema of the rows, which need more than a list of one type.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """`model_input`: a pandas frame with the column `text`, and maybe `id`, `project`, `time`, `release`."""
         frame = model_input.reset_index(drop=True)
         rows = [
