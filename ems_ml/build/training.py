@@ -24,7 +24,7 @@ from ems_ml.ingest.files import read_jsonl
 from ems_ml.manifest import Entry, entry_for, find_model, write_manifest
 from ems_ml.pipeline import problem_to_json, result_to_json
 from ems_ml.rank.linear import LinearRanker
-from ems_ml.rank.model import StrategyRanker
+from ems_ml.rank.model import StrategyRanker, best_temperature
 from ems_ml.settings import load_settings
 from ems_ml.strategies.names import STRATEGY_NAMES
 from ems_ml.train import evaluate, fit
@@ -85,7 +85,9 @@ def train_models(
         )
         model.save(made / "grouper")
         told("learning which strategy mends them")
-        ranker, strength = fit.train_ranker(splits, new_ranker=partial(StrategyRanker, names=STRATEGY_NAMES))
+        ranker, strength = fit.train_ranker(
+            splits, new_ranker=partial(StrategyRanker, names=STRATEGY_NAMES), best_temperature=best_temperature
+        )
         ranker.export().save(made / "ranker")
         about = {"trained_on": list(splits["train"].packages), "tuned_on": list(splits["tune"].packages)}
         entries += [

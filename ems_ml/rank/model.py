@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -21,6 +22,33 @@ from ems_ml.types import Signature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Scores of errors that a ranker was not trained on: (n, classes), the true class of each, and its weight."""
+
+    scores: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def loss(self, temperature: float) -> float:
+        """Weighted sum of -log p(true class) at a temperature."""
+        scaled = self.scores / temperature
+        scaled = scaled - scaled.max(axis=1, keepdims=True)
+        chosen = scaled[np.arange(len(self.truth)), self.truth] - np.log(np.exp(scaled).sum(axis=1))
+        return float(-(self.weight * chosen).sum())
+
+
+def best_temperature(parts: Sequence[HeldOut]) -> float:
+    """The temperature of least log loss over all parts, in [e^-3, e^3].
+
+    Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+    """
+    found = minimize_scalar(
+        lambda log_t: sum(part.loss(float(np.exp(log_t))) for part in parts), bounds=(-3, 3), method="bounded"
+    )
+    return float(np.exp(found.x))
 
 
 class StrategyRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -110,29 +138,24 @@ class StrategyRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
     def calibrate(self, X: Sequence[Signature], y: Sequence[str], *, groups: Sequence[str] | None = None) -> Self:
         """Set the temperature that gives the least log loss on errors that were not trained on.
 
-        Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Errors of strategies
-        that were not trained on are left out.
+        Errors of strategies that were not trained on are left out. Raises `UsageError` where none is left.
         """
+        self.temperature_ = best_temperature([self.held_out(X, y, groups=groups)])
+        return self
+
+    def held_out(self, X: Sequence[Signature], y: Sequence[str], *, groups: Sequence[str] | None = None) -> HeldOut:
+        """What this ranker says of errors that it was not trained on, for `best_temperature`."""
         known = {name: index for index, name in enumerate(self.classes_)}
         rows = [row for row, name in enumerate(y) if name in known]
         if not rows:
             raise UsageError("no error to calibrate on is of a known strategy", hint="give a tune split with more data")
-        scores = self.decision_function([X[row] for row in rows])
-        truth = np.asarray([known[y[row]] for row in rows])
-        causes = [groups[row] for row in rows] if groups is not None else [str(row) for row in rows]
-        counts: dict[str, int] = defaultdict(int)
-        for cause in causes:
-            counts[cause] += 1
-        weight = np.asarray([1 / counts[cause] for cause in causes])
-
-        def loss(log_temperature: float) -> float:
-            scaled = scores / np.exp(log_temperature)
-            scaled = scaled - scaled.max(axis=1, keepdims=True)
-            log_p = scaled[np.arange(len(truth)), truth] - np.log(np.exp(scaled).sum(axis=1))
-            return float(-(weight * log_p).sum() / weight.sum())
-
-        self.temperature_ = float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
-        return self
+        causes = [groups[row] if groups is not None else str(row) for row in rows]
+        counts = Counter(causes)
+        return HeldOut(
+            scores=self.decision_function([X[row] for row in rows]),
+            truth=np.asarray([known[y[row]] for row in rows]),
+            weight=np.asarray([1 / counts[cause] for cause in causes]),
+        )
 
     def predict_proba(self, X: Sequence[Signature]) -> NDArray[np.float64]:
         """p(strategy) of shape (n, classes), in the order of `classes_`."""

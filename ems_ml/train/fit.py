@@ -124,24 +124,37 @@ def pair_scorer(
     return score
 
 
-def train_ranker(splits: dict[str, Examples], *, new_ranker: Callable[..., Any]) -> tuple[Any, float]:
-    """The ranker of the strength of regularisation that ranks best on the tune split, calibrated there.
+def train_ranker(
+    splits: dict[str, Examples], *, new_ranker: Callable[..., Any], best_temperature: Callable[[list[Any]], float]
+) -> tuple[Any, float]:
+    """The ranker whose strength of regularisation ranks best on the tune split, calibrated, with that strength.
 
-    `new_ranker(C=...)` makes an unfitted `StrategyRanker`. Returns it with its C.
+    `new_ranker(C=...)` makes an unfitted `StrategyRanker`. It is calibrated on what rankers say of whole projects
+    that they did not see: each training project left out in turn, and the tune split.
     """
     train, tune = splits["train"], splits["tune"]
     weights = _cause_weights(tune.groups)
-    best: tuple[float, Any, float] | None = None
+    losses = {}
     for strength in STRENGTHS:
-        ranker = new_ranker(C=strength).fit(
-            train.signatures, train.strategies, groups=train.groups, projects=train.projects
-        )
+        ranker = _fitted(new_ranker(C=strength), train)
         ranker.calibrate(tune.signatures, tune.strategies, groups=tune.groups)
-        loss = _log_loss(ranker.predict_proba(tune.signatures), list(ranker.classes_), tune.strategies, weights)
-        if best is None or loss < best[0]:
-            best = (loss, ranker, strength)
-    assert best is not None  # STRENGTHS is not empty
-    return best[1], best[2]
+        losses[strength] = _log_loss(
+            ranker.predict_proba(tune.signatures), list(ranker.classes_), tune.strategies, weights
+        )
+    best = min(losses, key=losses.__getitem__)
+    ranker = _fitted(new_ranker(C=best), train)
+    parts = [ranker.held_out(tune.signatures, tune.strategies, groups=tune.groups)]
+    for project in train.packages if len(train.packages) > 2 else ():
+        inside = [row for row, name in enumerate(train.projects) if name != project]
+        outside = train.chosen([row for row, name in enumerate(train.projects) if name == project])
+        other = _fitted(new_ranker(C=best), train.chosen(inside))
+        parts.append(other.held_out(outside.signatures, outside.strategies, groups=outside.groups))
+    ranker.temperature_ = best_temperature(parts)
+    return ranker, best
+
+
+def _fitted(ranker: Any, examples: Examples) -> Any:
+    return ranker.fit(examples.signatures, examples.strategies, groups=examples.groups, projects=examples.projects)
 
 
 def _cause_weights(groups: tuple[str, ...]) -> NDArray[np.float64]:

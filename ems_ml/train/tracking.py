@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,16 @@ def track(
         mlflow.log_metrics({_allowed(name): value for name, value in metrics.items()})
         for name, path in files.items():
             mlflow.log_artifact(str(path), artifact_path=name)
-        logged = mlflow.pyfunc.log_model(
-            name="line",
-            python_model=python_model,
-            artifacts={"models": str(models)},
-            pip_requirements=["ems-ml"],
-            registered_model_name=MODEL,
-        )
+        with warnings.catch_warnings():
+            # MLflow asks for type hints that it could check rows by; ours take rows with optional columns.
+            warnings.simplefilter("ignore", UserWarning)
+            logged = mlflow.pyfunc.log_model(
+                name="line",
+                python_model=python_model,
+                artifacts={"models": str(models)},
+                pip_requirements=["ems-ml"],
+                registered_model_name=MODEL,
+            )
     return Run(
         id=run.info.run_id,
         tracking_uri=tracking_uri,
