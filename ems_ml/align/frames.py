@@ -109,7 +109,7 @@ def fast_similarity(
     if not total:
         return 0.0
     score = 0.0
-    for place in left.keys() | right.keys():
+    for place in sorted(left.keys() | right.keys()):  # floats add up in one order
         ours, theirs = left.get(place, []), right.get(place, [])
         for (p, w), (q, v) in zip(ours, theirs, strict=False):
             score += (w + v) * math.exp(-gamma * abs(p - q))

@@ -24,6 +24,7 @@ and redacted messages stay.
 
 ```python
 import ems_ml
+
 frame = ems_ml.load_data()
 ```
 

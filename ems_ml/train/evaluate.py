@@ -218,7 +218,10 @@ def report(
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "figures": [*ranking["top_k"][:2], *grouping["figures"]],
+        "figures": [
+            *ranking["top_k"][:2],
+            *(figure for figure in grouping["figures"] if figure["baseline_name"] != "embedding alone"),
+        ],
         "versions": dict(versions),
         "packages": {name: list(examples.packages) for name, examples in splits.items()},
         "causes": {name: examples.causes for name, examples in splits.items()},
