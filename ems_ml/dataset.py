@@ -219,6 +219,12 @@ def load_data(kind: str | None = None, split: str | None = None) -> pd.DataFrame
 
     kind: "fault", or None for all. split: "train", "tune", "test", or None for all. Raises `InputError` for another
     name and `StoreError` where the data are not installed.
+
+    >>> frame = load_data(split="tune")
+    >>> frame["project"].unique().tolist()
+    ['packaging']
+    >>> frame[["type", "strategy"]].columns.tolist()
+    ['type', 'strategy']
     """
     import pandas as pd
 

@@ -8,6 +8,10 @@ class EmsError(Exception):
 
     `str(error)` is one clear line of what is wrong, `hint` one of what to do about it, and `exit_code` what
     the command ends with (see `docs/api/exit-codes.md`).
+
+    >>> error = EmsError("the port 8400 is in use", hint="choose another with EMS_PORT")
+    >>> str(error), error.hint, error.exit_code
+    ('the port 8400 is in use', 'choose another with EMS_PORT', 1)
     """
 
     exit_code = 1

@@ -17,7 +17,11 @@ from ems_ml.errors import UsageError
 
 
 class Settings(BaseSettings):
-    """Every setting with its default. `EMS_HOME` is the one data folder; `$EMS_HOME/ems.toml` the file."""
+    """Every setting with its default. `EMS_HOME` is the one data folder; `$EMS_HOME/ems.toml` the file.
+
+    >>> Settings(home="/srv/ems", database_url="").database
+    'sqlite:////srv/ems/ems.db'
+    """
 
     model_config = SettingsConfigDict(env_prefix="EMS_", frozen=True, extra="ignore")
 

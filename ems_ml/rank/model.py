@@ -87,13 +87,17 @@ class StrategyRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
         groups: the cause of each trace; each cause weighs 1 in all, however many traces it has (None: each trace is
         a cause of its own). projects: whose trace it is (None: features of a single project are used). Raises
-        `UsageError` for fewer than two strategies.
+        `UsageError` for fewer than two strategies, or where no feature is shown often enough.
         """
         labels = np.asarray(y)
         if len(set(y)) < 2:
             raise UsageError("ranking needs errors of at least two strategies", hint="give more data")
         causes = list(groups) if groups is not None else [str(i) for i in range(len(X))]
         self.columns_ = self._columns(X, causes, list(projects) if projects is not None else None)
+        if not self.columns_:
+            raise UsageError(
+                f"no feature is shown by {self.min_groups} causes", hint="give more data, or lower min_groups"
+            )
         counts: dict[str, int] = defaultdict(int)
         for cause in causes:
             counts[cause] += 1

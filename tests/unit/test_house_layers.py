@@ -28,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(STEPS | LINES, LOW | TOOLS),
     "build": LOW | TOOLS | STEPS | LINES,
     "service": LOW - {"ports", "resources"} | {"build"},
-    "__init__": LOW | TOOLS | STEPS | LINES | {"build"},
+    "front": LOW | TOOLS | STEPS | LINES | {"build"},
+    "__init__": {"front", "dataset", "settings", "errors"},
     "__main__": {"service"},
 }
 # Tools are few and independent; where one stands on another it is said here.

@@ -1,0 +1,1 @@
+"""What `import ems_ml` offers: functions (`calls`) and estimators. No inner module imports from here."""
