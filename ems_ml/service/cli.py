@@ -112,4 +112,11 @@ def _silence() -> None:
 
 def main() -> NoReturn:
     """The entry point `ems`."""
-    sys.exit(run())
+    code = run()
+    if code == exit_codes.INTERRUPTED:
+        # CPython notes a Ctrl-C that fell into code run from a string (a dataclass being made at import, say) and
+        # then ends by the signal, whatever the exit code. All is closed by now, so we leave before it looks.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

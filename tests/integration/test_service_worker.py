@@ -70,7 +70,7 @@ def test_an_event_that_breaks_the_line_is_kept_aside_and_the_next_goes_on(
 
 def test_a_model_that_is_missing_blames_no_event(system: System, toy_home: Path) -> None:
     inbox.accept(system, [report(1)])
-    (toy_home / "models" / "grouper" / "pairs.npz").unlink()
+    (toy_home / "models" / "grouper" / "pairs.json").unlink()
     with pytest.raises(ModelError):
         work_off(system)
     assert system.store.inbox.waiting() == 1
