@@ -70,6 +70,8 @@ def verified(models: Path, entry: Entry) -> Path:
     folder = models / entry.folder
     for name, expected in entry.files.items():
         path = folder / name
+        if not path.resolve().is_relative_to(models.resolve()):
+            raise ModelError(f"the manifest of {models} names {path}, which lies outside of it", hint=REMEDY)
         try:
             found = digest(path)
         except OSError as error:
