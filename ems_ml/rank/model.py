@@ -168,7 +168,8 @@ class StrategyRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def predict(self, X: Sequence[Signature]) -> NDArray[np.str_]:
         """The likeliest strategy of each."""
-        best: NDArray[np.str_] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        shares = self.predict_proba(X)
+        best: NDArray[np.str_] = self.classes_[shares.argmax(axis=1)]
         return best
 
     def export(self) -> LinearRanker:
