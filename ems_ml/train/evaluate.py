@@ -143,7 +143,7 @@ def judge_grouping(
     """Same cause or not, over all pairs within a project, and the decisions at arrival."""
     vectors, plain = encoder.encode(test.signatures), tfidf.encode(test.signatures)
     ours = pair_scorer(test, vectors, model, pair_features)
-    rows = _pairs(test, seed)
+    rows = drawn_pairs(test, seed)
     left, right = rows[:, 0], rows[:, 1]
     same = np.asarray([int(test.groups[a] == test.groups[b]) for a, b in rows])
     units = [test.groups[a] for a in left]
@@ -170,7 +170,7 @@ def judge_grouping(
     }
 
 
-def _pairs(test: Examples, seed: int, most: int = 20_000) -> NDArray[np.int64]:
+def drawn_pairs(test: Examples, seed: int, most: int = 20_000) -> NDArray[np.int64]:
     """All pairs of a cause, and as many drawn pairs of different causes of a project."""
     rng = np.random.default_rng(seed)
     found: list[tuple[int, int]] = []
