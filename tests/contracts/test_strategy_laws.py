@@ -1,0 +1,239 @@
+"""The three faces of every strategy check each other: one contract over all of them."""
+
+from __future__ import annotations
+
+import ast
+import re
+import traceback
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ems_ml.parse import ParserChain, default_parsers
+from ems_ml.ports import Strategy
+from ems_ml.source.module import Module
+from ems_ml.strategies import BUILT_IN, STRATEGY_NAMES, load_strategies, recognise
+from ems_ml.strategies.base import first_difference
+from ems_ml.types import ErrorEvent, Frame, Proposal, RawReport, SourceFile
+
+ALL = load_strategies()
+BY_NAME = {strategy.name: strategy for strategy in ALL}
+SAMPLES = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / "strategy_samples").glob("*.py"))}
+EACH = pytest.mark.parametrize("strategy", ALL, ids=lambda strategy: strategy.name)
+KNOWN_RATE = 0.95
+NOTE = re.compile(r"[A-Za-z' .,`]+")  # no digit, quote, bracket or underscore, as code would have
+MOST_LINES = 12  # that a proposal may touch
+
+
+class OneFile:
+    """A source tree of one file, found for any frame that names it."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.text = path, text
+
+    def find(self, frame: Frame) -> SourceFile | None:
+        return SourceFile(path=self.path, text=self.text) if frame.file.endswith(self.path) else None
+
+    def read(self, path: str) -> str | None:
+        return self.text if path == self.path else None
+
+    def paths(self) -> Iterable[str]:
+        return [self.path]
+
+
+def run(text: str, call: str) -> Any:
+    """What a call answers in a module of this text."""
+    space: dict[str, Any] = {"__name__": "app"}
+    exec(compile(text, "/srv/app.py", "exec"), space)
+    return eval(compile(call, "<call>", "eval"), space)
+
+
+def error_of(text: str, call: str) -> ErrorEvent:
+    """The error that the call really raises, as the parser reads its printed traceback."""
+    try:
+        run(text, call)
+    except Exception:
+        printed = traceback.format_exc()
+        return ParserChain(default_parsers()).parse(RawReport(text=printed))
+    raise AssertionError(f"{call} raises nothing")
+
+
+def test_every_name_is_of_the_vocabulary_and_has_a_file() -> None:
+    assert [strategy.name for strategy in ALL] == list(BUILT_IN)
+    assert set(BUILT_IN) <= set(STRATEGY_NAMES)
+    assert all(isinstance(strategy, Strategy) for strategy in ALL)
+
+
+@EACH
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_an_injection_is_one_valid_fault(strategy: Strategy, sample: str) -> None:
+    healthy = SAMPLES[sample]
+    for injection in strategy.inject(healthy):
+        assert injection.strategy == strategy.name
+        assert injection.source != healthy
+        ast.parse(injection.source)
+        assert injection.line == first_difference(healthy, injection.source)
+        assert NOTE.fullmatch(injection.note), "a note is plain words: no source text"
+
+
+@EACH
+def test_an_injection_exists_for_each(strategy: Strategy) -> None:
+    assert any(True for text in SAMPLES.values() for _ in strategy.inject(text))
+
+
+def test_undoing_a_fault_is_recognised_as_its_strategy() -> None:
+    confused: Counter[tuple[str, str]] = Counter()
+    right = total = 0
+    for healthy in SAMPLES.values():
+        for strategy in ALL:
+            for injection in strategy.inject(healthy):
+                named = recognise(injection.source, healthy, ALL)
+                primary = named[0][0] if named else "nothing"
+                right += primary == strategy.name
+                total += 1
+                if primary != strategy.name:
+                    confused[strategy.name, primary] += 1
+    told = "\n".join(f"{true} taken for {primary}: {count}" for (true, primary), count in confused.most_common())
+    assert right / total >= KNOWN_RATE, f"{right} of {total}\n{told}"
+
+
+@EACH
+@settings(max_examples=25, deadline=None)
+@given(st.text(max_size=80), st.sampled_from(list(SAMPLES.values())))
+def test_no_text_makes_a_face_raise(strategy: Strategy, noise: str, sample: str) -> None:
+    for before, after in ((noise, sample), (sample, noise), (noise, noise), (sample[:200] + noise, sample[:200])):
+        assert 0 <= strategy.recognise(before, after) <= 1
+    assert list(strategy.inject(noise + "(")) == []
+
+
+#: strategy, broken code, the call that raises, what must hold once it is mended
+REPAIRS = [
+    ('guard_none',
+     'def city(c):\n    return c.upper()\n',
+     'city(None)', "city(None) is None and city('x') == 'X'"),
+    ('guard_empty',
+     'def mean(v):\n    return sum(v) / len(v)\n',
+     'mean([])', 'mean([]) == 0 and mean([2, 4]) == 3'),
+    ('default_missing',
+     'def price(d, k):\n    return d[k]\n',
+     'price({}, 1)', 'price({}, 1) is None and price({1: 2}, 1) == 2'),
+    ('catch_exception',
+     'def number(t):\n    return int(t)\n',
+     "number('x')", "number('x') is None and number('4') == 4"),
+    ('copy_before_change',
+     'def tidy(d):\n    for k in d:\n        if not d[k]:\n            del d[k]\n    return d\n',
+     'tidy({1: 0, 2: 1})', 'tidy({1: 0, 2: 1}) == {2: 1}'),
+    ('add_import',
+     'import os\n\n\ndef up(x):\n    return math.ceil(x)\n',
+     'up(1.5)', 'up(1.5) == 2'),
+    ('initialise',
+     'def last(v):\n    for x in v:\n        found = x\n    return found\n',
+     'last([])', 'last([]) is None and last([3]) == 3'),
+    ('extend_interface',
+     'class Box:\n    def __init__(self):\n        self.items = [1, 2]\n\n\ndef size(b):\n    return len(b)\n',
+     'size(Box())', 'size(Box()) == 2'),
+    ('validate_input',
+     'def first(v):\n    return v[0]\n',
+     'first(None)', "refuses('first(None)', ValueError)"),
+    ('relax_check',
+     "def half(n):\n    if n < 0:\n        raise ValueError('n')\n    return n / 2\n",
+     'half(-2)', 'half(-2) == -1'),
+    ('handle_type',
+     'def flat(v):\n    return v.items()\n',
+     'flat([1])', 'flat([1]) == [1]'),
+    ('convert_type',
+     "def label(n):\n    return 'no ' + n\n",
+     'label(3)', "label(3) == 'no 3'"),
+    ('correct_arguments',
+     'def add(a, b):\n    return a + b\n\n\ndef twice(a, b):\n    return add(a)\n',
+     'twice(1, 2)', 'twice(1, 2) == 3'),
+    ('correct_name',
+     'def total(values):\n    return sum(valeus)\n',
+     'total([1])', 'total([1]) == 1'),
+    ('correct_condition',
+     'def pick(v, i):\n    if i <= len(v):\n        return v[i]\n    return None\n',
+     'pick([1], 1)', 'pick([1], 1) is None'),
+    ('correct_literal',
+     "def pair(t):\n    a, b = t.split('-', 2)\n    return a\n",
+     "pair('1-2-3')", "pair('1-2-3') == '1'"),
+    ('correct_expression',
+     'def end(v):\n    n = len(v)\n    return v[n]\n',
+     'end([1, 2])', 'end([1, 2]) == 2'),
+]  # fmt: skip
+
+
+def mends(text: str, check: str) -> bool:
+    def refuses(call: str, kind: type[Exception]) -> bool:
+        try:
+            run(text, call)
+        except kind as error:
+            return "must" in str(error)
+        except Exception:
+            return False
+        return False
+
+    try:
+        space: dict[str, Any] = {"__name__": "app", "refuses": refuses}
+        exec(compile(text, "/srv/app.py", "exec"), space)
+        return bool(eval(check, space))
+    except Exception:
+        return False
+
+
+def test_the_table_of_repairs_has_every_strategy() -> None:
+    assert {name for name, *_ in REPAIRS} == set(BUILT_IN)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize(("name", "broken", "call", "check"), REPAIRS, ids=[row[0] for row in REPAIRS])
+def test_a_proposal_turns_red_to_green(name: str, broken: str, call: str, check: str, newline: str) -> None:
+    assert not mends(broken, check)
+    text = broken.replace("\n", newline)
+    proposals = list(BY_NAME[name].propose(error_of(text, call), OneFile("app.py", text)))
+    for proposal in proposals:
+        ast.parse(proposal.source)
+        assert_small(text, proposal)
+        assert proposal.source.count("\r\n") == (proposal.source.count("\n") if newline == "\r\n" else 0)
+    assert any(mends(proposal.source, check) for proposal in proposals), [proposal.summary for proposal in proposals]
+
+
+def assert_small(before: str, proposal: Proposal) -> None:
+    """A few lines differ, all others stand to the letter."""
+    old, new = before.splitlines(keepends=True), proposal.source.splitlines(keepends=True)
+    head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    tail = 0
+    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    assert max(len(old), len(new)) - head - tail <= MOST_LINES
+    assert 0 < proposal.score <= 1.5
+    assert proposal.summary
+    assert "\n" not in proposal.summary
+
+
+@EACH
+def test_no_proposal_touches_a_test(strategy: Strategy) -> None:
+    for name, broken, call, _ in REPAIRS:
+        if name == strategy.name:
+            event = error_of(broken, call)
+            assert list(strategy.propose(event, OneFile("tests/test_app.py", broken))) == []
+
+
+AWKWARD = (
+    'NAME = "Zoë"; OTHER = f"{NAME!r:>{10}}"\n\n\n'
+    '@staticmethod\ndef f(a, b="é"):\n\tif a is None: return b\n\treturn a\n'
+)
+
+
+def test_edits_by_position_keep_what_they_do_not_touch() -> None:
+    module = Module.of(AWKWARD)
+    assert module is not None
+    (function,) = [node for node in module.tree.body if isinstance(node, ast.FunctionDef)]
+    text = module.replace(function.args.defaults[0], '"è"')
+    assert text == AWKWARD.replace('"é"', '"è"')
+    assert module.deleted(function.body[0]) == AWKWARD.replace("\tif a is None: return b\n", "")
+    assert module.deleted(module.tree.body[0]) is None, "it shares its line with another statement"
