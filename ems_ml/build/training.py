@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -223,7 +224,10 @@ def _install(made: Path, target: Path, entries: list[Entry]) -> None:
 def _tracked(
     system: System, models: Path, judged: dict[str, Any], splits: dict[str, Examples], params: dict[str, Any]
 ) -> Run:
-    from ems_ml.train.pyfunc import LineModel
+    with warnings.catch_warnings(record=True):
+        # MLflow advises on type hints where a model is defined, past every filter; a row's optional columns fit none.
+        warnings.simplefilter("ignore", UserWarning)
+        from ems_ml.train.pyfunc import LineModel
     from ems_ml.train.tracking import track
 
     metrics = {f"{one['name']} {part}".strip(): one[part] for one in judged["top_k"] for part in ("value", "baseline")}

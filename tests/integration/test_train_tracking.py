@@ -19,8 +19,7 @@ from ems_ml.settings import load_settings
 
 pytestmark = [
     pytest.mark.slow,
-    # MLflow says these of its own types and queries while it is imported.
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    # MLflow's own query, said while its database is opened for the first time.
     pytest.mark.filterwarnings("ignore:.*`noload`+ loader strategy is deprecated:DeprecationWarning"),
 ]
 
