@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 import httpx
 
-from ems_ml.build import System, build, train_models
+from ems_ml.build import System, build, port_free, train_models
 from ems_ml.errors import MissingExtra, RepositoryError, ServiceError, UsageError
 from ems_ml.service import keys, logs
 from ems_ml.service.reading import pattern_detail
@@ -58,6 +58,12 @@ def run(*, once: bool) -> int:
     settings = load_settings()
     if once:  # it stays up for nobody, so any free port will do
         settings = settings.model_copy(update={"port": 0})
+    else:
+        for setting, port in (("EMS_PORT", settings.port), ("EMS_DASHBOARD_PORT", settings.dashboard_port)):
+            if port and not port_free(settings.host, port):  # told now, not after the training
+                raise ServiceError(
+                    f"port {port} of {settings.host} is in use", hint=f"stop what uses it, or set {setting} to another"
+                )
     started = time.monotonic()
     with build(settings) as system:
         logs.configure(settings, process="demo", redact=system.redactor.redact_text)
@@ -205,7 +211,8 @@ def _repair(system: System, shop: Shop, details: Sequence[PatternDetail]) -> int
 
 def _show_verdict(verdict: Verdict) -> None:
     colour = "green" if verdict.verdict is Outcome.REPAIRED else "yellow"
-    told = f"{verdict.verdict} in {verdict.seconds:.0f} s after {len(verdict.tried)} tries: {verdict.reason}"
+    tries = f"{len(verdict.tried)} {'try' if len(verdict.tried) == 1 else 'tries'}"
+    told = f"{verdict.verdict} in {verdict.seconds:.0f} s after {tries}: {verdict.reason}"
     click.echo("      " + click.style(told, fg=colour))
     if verdict.verdict is Outcome.REPAIRED and verdict.patch is not None:
         click.echo(f"      strategy {verdict.strategy}, branch {verdict.branch}")
