@@ -22,9 +22,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "matplotlib"))
-    monkeypatch.delenv(
-        "MPLBACKEND", raising=False
-    )  # a library may have set it here; kernels choose
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # a library may have set it here; kernels choose
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # small matrices; beside other tests, more threads only wait
     return KERNEL
 
