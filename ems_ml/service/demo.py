@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -69,9 +70,10 @@ def run(*, once: bool) -> int:
         logs.configure(settings, process="demo", redact=system.redactor.redact_text)
         _train(system)
     with running(Plan(settings=settings, dashboard=not once)) as addresses, build(settings) as system:
+        since = datetime.now(UTC) - timedelta(seconds=2)  # clients tell the time in whole seconds
         shop = _errors_come_in(system, settings, addresses)
-        details = _show_patterns(system)
-        repaired = _repair(system, shop, details)
+        details = _show_patterns(system, since)
+        repaired = _repair(system, shop, details, since)
         click.echo(f"\nThat took {time.monotonic() - started:.0f} seconds.")
         if not once:
             _stay(addresses, settings)
@@ -166,8 +168,9 @@ def _wait(done: Callable[[], bool], what: str) -> None:
         threading.Event().wait(0.1)
 
 
-def _show_patterns(system: System) -> list[PatternDetail]:
-    patterns = system.store.patterns(PROJECT)
+def _show_patterns(system: System, since: datetime) -> list[PatternDetail]:
+    """The patterns that this run's errors fell into; those of earlier runs alone stay in the dashboard."""
+    patterns = [pattern for pattern in system.store.patterns(PROJECT) if pattern.last_seen >= since]
     _step(3, f"{len(patterns)} patterns by cause, with the strategies most likely to mend them")
     details = [pattern_detail(system, pattern.id) for pattern in sorted(patterns, key=lambda one: -one.count)]
     for detail in details:
@@ -192,10 +195,10 @@ def _grouped_by(detail: PatternDetail) -> str:
     return f"{len(joined)} joined it, each with p(same cause) of at least {lowest:.2f}"
 
 
-def _repair(system: System, shop: Shop, details: Sequence[PatternDetail]) -> int:
+def _repair(system: System, shop: Shop, details: Sequence[PatternDetail], since: datetime) -> int:
     _step(4, "Repairing: a change counts only where the project's own tests turn from red to green")
     repaired = 0
-    failed_tests = [detail for detail in details if any(event.test for event in detail.events)]
+    failed_tests = [detail for detail in details if any(one.test and one.time >= since for one in detail.events)]
     for detail in failed_tests[:REPAIRS]:
         click.echo(f"\n  {click.style(detail.row.id, fg='cyan')}  {detail.row.title}")
         newest = next(event for event in detail.events if event.test)
