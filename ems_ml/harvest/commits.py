@@ -71,7 +71,9 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """A commit with the sizes of what it changes."""
+
     commit: str
     parent: str
     time: str
@@ -113,7 +115,8 @@ def candidates(repository: Path, *, since: str, walk: Walk) -> Iterator[Candidat
             yield candidate
 
 
-def _entries(repository: Path, since: str, walk: Walk) -> Iterator[_Entry]:
+def check_history(repository: Path, walk: Walk) -> None:
+    """Note what is missing of the history. Raises `InputError` where `repository` is no git history with commits."""
     try:
         shallow = git("rev-parse", "--is-shallow-repository", cwd=repository) == "true"
         git("rev-parse", "--verify", "HEAD^{commit}", cwd=repository)
@@ -121,6 +124,10 @@ def _entries(repository: Path, since: str, walk: Walk) -> Iterator[_Entry]:
         raise InputError(f"{repository} is no git history with commits: {error}", hint="name a clone") from error
     if shallow:
         walk.notes.append("the history is shallow: older commits are missing (git fetch --unshallow)")
+
+
+def _entries(repository: Path, since: str, walk: Walk) -> Iterator[Entry]:
+    check_history(repository, walk)
     seen: set[str] = set()
     for way in (("--first-parent", "-m"), ("--no-merges",)):
         log = git_bytes(
@@ -133,10 +140,11 @@ def _entries(repository: Path, since: str, walk: Walk) -> Iterator[_Entry]:
                 continue
             seen.add(commit)
             walk.commits += 1
-            yield _Entry(commit, parents.split(" ")[0], time, tuple(_numbers(body)))
+            yield Entry(commit, parents.split(" ")[0], time, tuple(numbers(body)))
 
 
-def _numbers(body: str) -> Iterator[tuple[str, int]]:
+def numbers(body: str) -> Iterator[tuple[str, int]]:
+    """Path, and lines added and removed (-1: binary), out of what `--numstat` prints."""
     for line in body.splitlines():
         parts = line.split("\t", 2)
         if len(parts) == 3:
@@ -144,7 +152,7 @@ def _numbers(body: str) -> Iterator[tuple[str, int]]:
             yield path, -1 if added == "-" else int(added) + int(removed)
 
 
-def _unfit(entry: _Entry) -> str | None:
+def _unfit(entry: Entry) -> str | None:
     """Why a commit is no candidate, judged by the names and sizes of what it changes; None: it may be one."""
     if not entry.parent:
         return "no parent in this history"
@@ -158,7 +166,7 @@ def _unfit(entry: _Entry) -> str | None:
     return None
 
 
-def _read(repository: Path, entries: Sequence[_Entry], walk: Walk) -> Iterator[tuple[_Entry, Candidate]]:
+def _read(repository: Path, entries: Sequence[Entry], walk: Walk) -> Iterator[tuple[Entry, Candidate]]:
     wanted = [
         f"{commit}:{path}"
         for entry in entries
@@ -175,21 +183,10 @@ def _read(repository: Path, entries: Sequence[_Entry], walk: Walk) -> Iterator[t
             walk.left_out[found] += 1
 
 
-def _candidate(entry: _Entry, texts: Mapping[str, bytes | None]) -> Candidate | str:
-    changes = []
-    for path, _ in entry.files:
-        if not is_source(path):
-            continue
-        before, after = (texts.get(f"{commit}:{path}") for commit in (entry.parent, entry.commit))
-        try:
-            changes.append(Change(path=path, before=_text(before), after=_text(after)))
-        except ValueError:
-            return "not readable as text"
-    if all(change.before is None for change in changes):
-        return "only new files"
-    same = [_tree(change.before) == _tree(change.after) for change in changes]
-    if all(same):
-        return "no code changed"
+def _candidate(entry: Entry, texts: Mapping[str, bytes | None]) -> Candidate | str:
+    changes = changes_of(entry, texts)
+    if isinstance(changes, str):
+        return changes
     test_files, arguments = [], []
     for path, _ in entry.files:
         after = texts.get(f"{entry.commit}:{path}")
@@ -204,10 +201,28 @@ def _candidate(entry: _Entry, texts: Mapping[str, bytes | None]) -> Candidate | 
         commit=entry.commit,
         parent=entry.parent,
         time=entry.time,
-        sources=tuple(changes),
+        sources=changes,
         tests=tuple(argument for argument in arguments if not argument.endswith("conftest.py")),
         test_files=tuple(path for path in test_files if not path.endswith("conftest.py")),
     )
+
+
+def changes_of(entry: Entry, texts: Mapping[str, bytes | None]) -> tuple[Change, ...] | str:
+    """What a commit did to source files, out of the texts of `COMMIT:PATH`; or why that counts for nothing."""
+    changes = []
+    for path, _ in entry.files:
+        if not is_source(path):
+            continue
+        before, after = (texts.get(f"{commit}:{path}") for commit in (entry.parent, entry.commit))
+        try:
+            changes.append(Change(path=path, before=_text(before), after=_text(after)))
+        except ValueError:
+            return "not readable as text"
+    if all(change.before is None for change in changes):
+        return "only new files"
+    if all(_tree(change.before) == _tree(change.after) for change in changes):
+        return "no code changed"
+    return tuple(changes)
 
 
 def _text(blob: bytes | None) -> str | None:
