@@ -1,0 +1,277 @@
+"""What a commit message says that it mends: which exception, and in which words.
+
+The rules read one sentence at a time. They would rather miss a fix than take "Raise ValueError when ..." for one.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ems_ml.source.shapes import KEYWORDS, words
+
+_NO_KIND = ("Exception", "BaseException", "ExceptionGroup", "BaseExceptionGroup")
+_BUILTIN = {
+    name: kind.__name__
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type)
+    and issubclass(kind, BaseException)
+    and not issubclass(kind, Warning)
+    and name not in _NO_KIND
+}
+#: Exceptions of well-known modules, by the names that messages use.
+_KNOWN = {
+    "JSONDecodeError": "json.JSONDecodeError",
+    "CancelledError": "asyncio.CancelledError",
+    "InvalidStateError": "asyncio.InvalidStateError",
+    "IncompleteReadError": "asyncio.IncompleteReadError",
+    "LimitOverrunError": "asyncio.LimitOverrunError",
+    "FrozenInstanceError": "dataclasses.FrozenInstanceError",
+    "CalledProcessError": "subprocess.CalledProcessError",
+    "TimeoutExpired": "subprocess.TimeoutExpired",
+    "PicklingError": "pickle.PicklingError",
+    "UnpicklingError": "pickle.UnpicklingError",
+    "PickleError": "pickle.PickleError",
+    "SSLError": "ssl.SSLError",
+    "gaierror": "socket.gaierror",
+    "BadZipFile": "zipfile.BadZipFile",
+    "BadStatusLine": "http.client.BadStatusLine",
+    "RemoteDisconnected": "http.client.RemoteDisconnected",
+    "NoSectionError": "configparser.NoSectionError",
+    "NoOptionError": "configparser.NoOptionError",
+    "ExpatError": "xml.parsers.expat.ExpatError",
+    "LinAlgError": "numpy.linalg.LinAlgError",
+    "binascii.Error": "binascii.Error",
+    "struct.error": "struct.error",
+    "socket.error": "OSError",
+    "select.error": "OSError",
+    "socket.timeout": "TimeoutError",
+    "zlib.error": "zlib.error",
+    "queue.Empty": "queue.Empty",
+}
+#: name in a message -> the exception's name as a traceback prints it
+TYPES: Mapping[str, str] = {**_BUILTIN, **_KNOWN}
+
+_T = (
+    r"[`'\"*(\[<]*(?<!\w)(?:[a-z_]+\.)*?(?P<type>"
+    + "|".join(re.escape(name) for name in sorted(TYPES, key=len, reverse=True))
+    + r")(?:s|'s|es)?(?![\w(]|\.\w)[`'\"*)\]>]*"
+)
+_NAMED = re.compile(_T)
+_GAP = r"(?:[^.;!?]|[.;!?](?=\S)){0,120}?"
+_NEVER = (
+    r"(?:no longer|not|n't|n’t|never|dont|doesnt|without|instead of|rather than|stops?|stopped|cease\w*|quit|avoid\w*"
+    r"|prevent\w*)"
+)
+_MENDS = (
+    r"(?:hot ?fix(?:e[sd]|ing)?|bug ?fix(?:e[sd])?|fix(?:e[sd]|ing)?(?:-up)?|avoid\w*|prevent\w*|eliminat\w*"
+    r"|resolv\w*|repair\w*"
+    r"|solv(?:e[sd]?|ing)|correct(?:s|ed|ing)? (?:an?|the)|get(?:s|ting)? rid of|got rid of|(?:guard|protect|defend)\w*"
+    r"(?: \w+){0,3} (?:from|against)|workaround|work(?:ed|s)? around|squash\w*|cure[sd]?|patch(?:ed|es)?"
+    r"|address(?:e[sd])?|mitigat\w*|surviv\w*|bug|crash\w*|regression|hide|oops|silence[sd]?|safeguard\w*"
+    r"|robust\w*|safe)"
+)
+_HANDLES = (
+    r"(?:handl(?:e[sd]?|ing)|catch(?:es|ing)?|caught|ignor(?:e[sd]?|ing)|suppress(?:e[sd]|ing)?|swallow(?:s|ed|ing)?"
+    r"|tolerat\w*|except|trap(?:s|ped)?|deal(?:s|ing)? with|cop(?:e|ing) with|recover\w* from|account for|watch for)"
+)
+_STRONG = re.compile(rf"\b{_MENDS}\b{_GAP}{_T}", re.IGNORECASE)
+_NOT_RAISED = re.compile(
+    rf"(?:\b|(?<=\w)){_NEVER}(?: \w+){{0,3}} (?:rais|throw|thrown|trigger|caus|produc|result|giv|get|crash|fail"
+    rf"|die|dies|dying"
+    rf"|chok|blow|hit|bail|leak|bubbl|propagat|error|explod|break|yield|end|fall)\w*{_GAP}{_T}"
+    rf"|\b(?:instead of|rather than) (?:an? |the |failing with |crashing with )?{_T.replace('?P<type>', '?P<type2>')} "
+    r"(?:exception|error|crash|traceback)",
+    re.IGNORECASE,
+)
+_GONE = re.compile(
+    rf"{_T}(?: \w+){{0,6}} (?:(?:is|was|are|were|be|being|will|would|does|do|get|gets)(?: no longer| not|n't| never)+"
+    r"|no longer|never)(?: \w+)? (?:rais|throw|occur|happen|trigger|caus|propagat|leak)"
+    rf"|{_T.replace('?P<type>', '?P<type2>')},? ?(?:bug ?)?(?:fix(?:e[sd])?|bug|crash|regression|issue|problem)\b",
+    re.IGNORECASE,
+)
+_HANDLED = re.compile(rf"(?:^|[:,;.)\]] ?|\b(?:and|to|also|now|should|properly|correctly|gracefully|must) ){_HANDLES}\b"
+    rf"(?: \w+)?{_GAP}{_T}", re.IGNORECASE)  # fmt: skip
+_ERROR_TEXT = re.compile(rf"{_T}: ?['\"`<(]?[^\W\d_]\w*(?:[ .'(]|$)")
+_FIX_WORD = re.compile(
+    r"\b(?:hot|bug)?-?fix(?:e[sd]|ing)?\b|\bbug|\bcrash|\berrors?\b|\bavoid|\bprevent|\bhandl|\btraceback|\bfail"
+    r"|\bbroken\b"
+    r"|\bclos(?:e[sd]?|ing) #\d|#\d+|\bgh-\d+|\bissue|\bregression|\bcatch|\bno longer\b|\bcorrect|\bworkaround|\bguard"
+    r"|\bresolv|\bexception|n't\b",
+    re.IGNORECASE,
+)
+#: What makes an exception wanted: it is what the code shall raise, or a thing that the change is about.
+_WANTED = re.compile(
+    rf"\b(?:to|should|must|now|correctly|properly|consistently|will|also|always|and|explicitly|instead|shall|it"
+    rf"|we|then|"
+    rf"it's|not|failing|failed|fails?|missing|forgot\w*|does)(?: (?:just|only|correctly|properly|also|now|always|not))?"
+    rf" (?:re-?)?(?:rais|throw)(?:e|es|s|ing)? (?!by\b){_GAP}{_T}"
+    rf"|^(?:\W*(?:fix|bug|feat|chore|refactor|enh|api)\w*(?:\([^)]*\))?:? ?)?\W*(?:re-?)?(?:raise|throw)(?:s"
+    rf"|d)?\b{_GAP}"
+    rf"{_T.replace('?P<type>', '?P<type2>')}"
+    rf"|\b(?:convert|chang|turn|translat|transform|wrap|renam|replac|switch|transl|map|re-?rais|return"
+    rf"|subclass\w*|inherit\w*|"
+    rf"deriv|swallow|mask|hid|obscur|emulat|mimic|expect|document|support|report|improv|clarif|better|nicer"
+    rf"|useful|helpful|"
+    rf"friendl|informative|cleaner|clearer|proper|missing|unneeded|unnecessary|useless|redundant|unused|import"
+    rf"|depend|rely|"
+    rf"relying|as an?|into an?|into|to an?|was catching|only catch\w*|too many|bare)\w* "
+    rf"(?:(?:the|an?|from|of|on|to|with|in|by|all|as|into|for) ){{0,2}}{_T.replace('?P<type>', '?P<type3>')}",
+    re.IGNORECASE,
+)  # fmt: skip
+_ABOUT = re.compile(
+    rf"{_T},? (?:(?:error|exception) )?(?:messages?|msg|output|texts?|wording|string|class(?:es)?"
+    rf"|subclass(?:es)?|handling|handlers?|"
+    r"imports?|docs?|docstrings?|documentation|tests?|names?|typos?|repr|pickl\w*|construct\w*|instances?"
+    r"|objects?|args|"
+    r"arguments?|instead|rather|should|must|not (?:being )?(?:raised|thrown|caught|handled)|(?:was|is|were"
+    r"|are)(?: not|n't) "
+    r"(?:raised|thrown|being)|non-reachable|inherit\w*|hierarch\w*|attributes?|alias\w*|reports?|detail\w*"
+    r"|to be raised|"
+    r"never (?:raised|being)|detection|highlight\w*|completion|in (?:the )?(?:docs?|tests?|docstrings?|changelog"
+    r"|examples?|readme|faq)\b|"
+    r"(?:is|are|was|were) (?:now |properly |correctly |still |only |also )*(?:raised|thrown)(?! (?:when|if|in"
+    r"|for|by|on) \w+ing? )|"
+    r"will be|logging|tracebacks? text|propagat\w*|pass through|through|to (?:propagate|bubble|pass)|check)",
+    re.IGNORECASE,
+)
+_OTHER_WORK = re.compile(
+    r"^\W*(?:(?:add|adds|added|improve|simplify|cleanup|clean up|update|move|rename|refactor|document|extend"
+    r"|write|ensure|"
+    r"make|change|allow|introduce|implement|support|use|remove|drop|deprecate|port|test|tests|tst|doc|docs|typing|mypy|"
+    r"chore|ci|release|bump|merge|revert|lint|style|flake8|changelog|typo|perf|pep8|minor cleanup)\b)",
+    re.IGNORECASE,
+)
+_NO_FIX = re.compile(
+    r"^\W*(?:revert|merge|back ?out|undo|tests?|tst|docs?|typing|type hints?|lint|style|flake8|changelog|typos?"
+    r"|release|bump|"
+    r"chore|ci|refactor\w*)\b|^\W*(?:\[[^]]*\] ?)?(?:add|fix|update|improve|correct)\w* (?:an? |the |some |more "
+    r"|broken |failing )?"
+    r"(?:unit |regression )?(?:tests?|docs?|documentation|docstrings?|typos?|changelog|comments?)\b",
+    re.IGNORECASE,
+)
+_REVERT = re.compile(r"^\W*(?:revert|back(?:ed|ing)? out)\b|^This reverts commit", re.IGNORECASE | re.MULTILINE)
+_TRAILER = re.compile(
+    r"^\s*(?:[A-Z][\w-]*-(?:by|to|id|in|on|from)|co-authored-by|cherry picked|change-id|git-svn-id|author|reviewer|"
+    r"reporter|original author|review(?:ed)?|reported|merged?|patch(?:es)?|thanks?|thx|props|kudos|credits?|courtesy)"
+    r"\b[^\n]*(?:\n|$)",
+    re.IGNORECASE | re.MULTILINE,
+)  # fmt: skip
+_PERSON = re.compile(
+    r"[\w.+-]+@[\w-]+\.[\w.-]+|(?<!\w)@[\w-]+|https?://\S+|\((?:thanks?|thx|props|by|patch|courtesy|reported|via"
+    r"|from)\b[^)]*\)"
+    r"|\b(?:thanks?(?: (?:to|for))?|thx|props(?: to)?|kudos|courtesy(?: of)?|(?:reported|suggested|contributed"
+    r"|found|spotted|"
+    r"patch|provided|written|authored|fixed|merged|noticed|pointed out) (?:by|from)|patch (?:by|from))\b[^.;\n]*",
+    re.IGNORECASE,
+)
+_BACKPORT = re.compile(r"^\s*(?:\[[^\]]{1,80}\]\s*)+")
+_PULL = re.compile(r"\s*\((?:#|GH-?|PR ?#?)\d+\)")
+_BULLET = re.compile(r"\n\s*\n|\n\s*(?=[-*+•] )|\n\s*(?=\d+[.)] )")
+_SENTENCE = re.compile(r"(?<=[a-z)`'\"\]][.!?;])\s+(?=[A-Z`\"'-])")
+_TOKEN = re.compile(r"[^\W\d]\w*(?:'t\b)?")
+_LONGEST = 3000  # characters of a message that are read
+_LONGEST_SENTENCE = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a message says: the exception that the commit mends, and the sentence that says so."""
+
+    type: str  # as a traceback prints it
+    sentence: str
+    where: str  # "subject" or "body"
+
+
+def told_by(message: str) -> Told | str | None:
+    """The exception that a commit message says is mended; why its naming one is no such thing; None: it names none.
+
+    >>> told_by("Fix KeyError when a header is missing (#12)").type
+    'KeyError'
+    >>> told_by("Raise ValueError for an empty name")
+    'names an exception, but no fix of it'
+    """
+    text = _TRAILER.sub("\n", message[:_LONGEST])
+    if not _NAMED.search(text):
+        return None
+    if _REVERT.search(text):
+        return "reverts"
+    subject, _, body = text.strip().partition("\n")
+    subject = _BACKPORT.sub("", subject)
+    if _NO_FIX.search(subject):
+        return "tests, documents or tidies"
+    for sentence in _sentences(subject):
+        if found := _mended(sentence, ""):
+            return Told(found, sentence, "subject")
+    if _OTHER_WORK.search(subject) or not _FIX_WORD.search(subject):
+        return "names an exception, but no fix of it"
+    for sentence in _sentences(body):
+        if found := _mended(sentence, subject):
+            return Told(found, sentence, "body")
+    return "names an exception, but no fix of it"
+
+
+def _sentences(text: str) -> Iterator[str]:
+    for paragraph in _BULLET.split(text):
+        for line in paragraph.split("\n"):
+            if _ERROR_TEXT.match(line.strip()):
+                yield line.strip()[:_LONGEST_SENTENCE]
+        for sentence in _SENTENCE.split(" ".join(paragraph.split())):
+            yield sentence[:_LONGEST_SENTENCE]
+
+
+def _mended(sentence: str, subject: str) -> str | None:
+    """The exception that a sentence says is mended. `subject`: what its commit is about, where it stands below that."""
+    if not _NAMED.search(sentence):
+        return None
+    gone = _NOT_RAISED.search(sentence) or _GONE.search(sentence)
+    if gone is not None and not _ABOUT.search(sentence, gone.start()):
+        return _type(gone)
+    if _WANTED.search(sentence):
+        return None
+    text = _ERROR_TEXT.search(sentence)
+    if text is not None and (_FIX_WORD.search(sentence[: text.start()]) or _FIX_WORD.search(subject)):
+        return _type(text)
+    if _ABOUT.search(sentence):
+        return None
+    strong = _STRONG.search(sentence)
+    if strong is not None:
+        return _type(strong)
+    handled = _HANDLED.search(sentence)
+    if handled is not None and not _OTHER_WORK.search(sentence):
+        return _type(handled)
+    return None
+
+
+def _type(match: re.Match[str]) -> str:
+    groups = match.groupdict()
+    name = groups.get("type") or groups.get("type2") or groups["type3"]
+    exact = TYPES.get(name)
+    return exact if exact is not None else next(TYPES[known] for known in TYPES if known.lower() == name.lower())
+
+
+def message_words(*texts: str) -> tuple[str, ...]:
+    """The words of a message, lower-cased, unique, sorted: without people, addresses, links and numbers.
+
+    Identifiers are cut as `ems_ml.source.shapes.words` cuts them; names of exceptions stay whole.
+
+    >>> message_words("Fix KeyError in parse_url, thanks to Ann Author <ann@example.org>")
+    ('fix', 'in', 'keyerror', 'parse', 'url')
+    """
+    found: set[str] = set()
+    for text in texts:
+        clean = _PERSON.sub(" ", _TRAILER.sub("\n", _PULL.sub(" ", text)))
+        for token in _TOKEN.findall(clean):
+            if token in TYPES or token in KEYWORDS or token.endswith("'t"):
+                found.add(token.lower())
+            else:
+                found.update(word for word in words(token) if len(word) > 1)
+    return tuple(sorted(word for word in found if len(word) > 1))
+
+
+def same_fix(message: str) -> str:
+    """Equal for a commit and its backports: the subject without what pull requests add to it."""
+    subject = _BACKPORT.sub("", message.strip().partition("\n")[0])
+    return " ".join(_PULL.sub("", subject).lower().split())
