@@ -9,6 +9,8 @@ from pathlib import Path
 from ems_ml.build.system import System
 from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, corpus_folder, harvest_faults
 from ems_ml.harvest.faults import Progress, silent
+from ems_ml.harvest.told import ToldHistories, tell_histories
+from ems_ml.strategies import recognise
 
 
 def harvest(
@@ -40,3 +42,29 @@ def harvest(
         strategies=[strategy.name for strategy in system.strategies],
     )
     return ledger, built
+
+
+def tell_history(
+    system: System,
+    repositories: Sequence[Path],
+    *,
+    name: str | None = None,
+    since: str | None = None,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> ToldHistories:
+    """Keep the fixes that the messages of these git histories tell, in the cache (EMS_CACHE). No test is run.
+
+    Raises as `ems_ml.harvest.told.tell_histories` does.
+    """
+    strategies = system.strategies
+    return tell_histories(
+        repositories,
+        recognise=lambda before, after: recognise(before, after, strategies),
+        redact_text=system.redactor.redact_text,
+        cache=system.settings.cache,
+        name=name,
+        since=since,
+        jobs=jobs,
+        progress=progress,
+    )

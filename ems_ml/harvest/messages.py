@@ -149,7 +149,8 @@ _NO_FIX = re.compile(
     r"|release|bump|"
     r"chore|ci|refactor\w*)\b|^\W*(?:\[[^]]*\] ?)?(?:add|fix|update|improve|correct)\w* (?:an? |the |some |more "
     r"|broken |failing )?"
-    r"(?:unit |regression )?(?:tests?|docs?|documentation|docstrings?|typos?|changelog|comments?)\b",
+    r"(?:unit |regression )?(?:tests?|docs?|documentation|docstrings?|typos?|changelog|comments?)\b"
+    r"|\b(?:clear|nice|bett|improv|help|inform|friendl)\w*\b[^.;]{0,30}\b(?:error|exception|message)",
     re.IGNORECASE,
 )
 _REVERT = re.compile(r"^\W*(?:revert|back(?:ed|ing)? out)\b|^This reverts commit", re.IGNORECASE | re.MULTILINE)
@@ -160,7 +161,8 @@ _TRAILER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
 _PERSON = re.compile(
-    r"[\w.+-]+@[\w-]+\.[\w.-]+|(?<!\w)@[\w-]+|https?://\S+|\((?:thanks?|thx|props|by|patch|courtesy|reported|via"
+    r":user:`[^`]*`|(?:--?|\u2014|,)\s+by\b[^\n]*|[\w.+-]+@[\w-]+\.[\w.-]+|(?<!\w)@[\w-]+|https?://\S+"
+    r"|\((?:thanks?|thx|props|by|patch|courtesy|reported|via"
     r"|from)\b[^)]*\)"
     r"|\b(?:thanks?(?: (?:to|for))?|thx|props(?: to)?|kudos|courtesy(?: of)?|(?:reported|suggested|contributed"
     r"|found|spotted|"
@@ -174,6 +176,7 @@ _SENTENCE = re.compile(r"(?<=[a-z)`'\"\]][.!?;])\s+(?=[A-Z`\"'-])")
 _TOKEN = re.compile(r"[^\W\d]\w*(?:'t\b)?")
 _LONGEST = 3000  # characters of a message that are read
 _LONGEST_SENTENCE = 600
+_LONGEST_NOTE = 20  # lines; what adds more tells a release, not a fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,34 +185,39 @@ class Told:
 
     type: str  # as a traceback prints it
     sentence: str
-    where: str  # "subject" or "body"
+    where: str  # "subject" or "body" of the message, or "changelog"
 
 
-def told_by(message: str) -> Told | str | None:
-    """The exception that a commit message says is mended; why its naming one is no such thing; None: it names none.
+def told_by(message: str, noted: str = "") -> Told | str | None:
+    """The exception that a commit says is mended; why its naming one is no such thing; None: it names none.
+
+    noted: what the commit adds to the changelog; it is read where the message tells of no fix.
 
     >>> told_by("Fix KeyError when a header is missing (#12)").type
     'KeyError'
     >>> told_by("Raise ValueError for an empty name")
     'names an exception, but no fix of it'
     """
-    text = _TRAILER.sub("\n", message[:_LONGEST])
-    if not _NAMED.search(text):
+    text = _TRAILER.sub("\n", message[:_LONGEST]).strip()
+    subject, _, body = text.partition("\n")
+    subject = _BACKPORT.sub("", subject)
+    if not _NAMED.search(text) and not _NAMED.search(noted):
         return None
     if _REVERT.search(text):
         return "reverts"
-    subject, _, body = text.strip().partition("\n")
-    subject = _BACKPORT.sub("", subject)
     if _NO_FIX.search(subject):
         return "tests, documents or tidies"
     for sentence in _sentences(subject):
         if found := _mended(sentence, ""):
             return Told(found, sentence, "subject")
-    if _OTHER_WORK.search(subject) or not _FIX_WORD.search(subject):
-        return "names an exception, but no fix of it"
-    for sentence in _sentences(body):
-        if found := _mended(sentence, subject):
-            return Told(found, sentence, "body")
+    if _FIX_WORD.search(subject) and not _OTHER_WORK.search(subject):
+        for sentence in _sentences(body):
+            if found := _mended(sentence, subject):
+                return Told(found, sentence, "body")
+    if noted.count("\n") < _LONGEST_NOTE:
+        for sentence in _sentences(noted):
+            if found := _mended(sentence, ""):
+                return Told(found, sentence, "changelog")
     return "names an exception, but no fix of it"
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from ems_ml.errors import EmsError, UsageError
 from ems_ml.harvest.commits import CHUNK, Candidate, Change, Entry, Walk, blobs, changes_of, check_history, is_source
 from ems_ml.harvest.commits import numbers as sizes
+from ems_ml.harvest.faults import Progress, silent
 from ems_ml.harvest.licences import licence_of
 from ems_ml.harvest.messages import Told, message_words, same_fix, told_by
 from ems_ml.harvest.python2 import readable
@@ -31,17 +32,20 @@ HISTORY_VERSION = "1"  # a change of the rules changes it, and with it where the
 MOST_FILES = 2  # of source that a told fix changes
 MOST_LINES = 40  # added and removed, over these files
 MOST_PLACES = 12  # lines of the old code that are kept as shapes
+_TELLING = 40  # characters; a longer subject that comes again is the same fix, wherever it is made
 _LOGGED = 300  # commits whose sizes are read together
 _HEADER = "%x00%H%x01%P%x01%cI"
+_CHANGELOGS = (
+    *(f":(icase,glob)**/{name}" for name in ("change*", "history*", "news*", "whatsnew*")),
+    *(f":(icase,glob)**/{name}/**" for name in ("change*", "news*", "unreleased*")),
+    ":(exclude)*.py",
+)
+_MAY_NAME = "(Error|Exit|Iteration|Interrupt)"
+_ADDED = re.compile(r"\+(?!\+\+ )")
 _DEFINED = re.compile(r"(?P<indent>\s*)(?:async\s+)?(?:def|class)\s+(?P<name>\w+)")
 
 Recognise = Callable[[str, str], Sequence[tuple[str, float]]]  # a file before and after -> strategies with scores
 RedactText = Callable[[str], str]
-Progress = Callable[[str, int, int, int], None]  # project, commits looked at, of how many, told
-
-
-def silent(project: str, done: int, of: int, told: int) -> None:
-    """The progress display that shows nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +66,7 @@ class ToldFix:
     commit: str
     time: str
     type: str  # the exception, as a traceback prints it
-    where: str  # of the message it is said: "subject" or "body"
+    where: str  # it is said: in the message's "subject" or "body", or in what the commit adds to the "changelog"
     main: bool  # whether the commit belongs to the history of HEAD
     words: tuple[str, ...]
     strategies: tuple[tuple[str, float], ...]  # best first
@@ -164,8 +168,13 @@ def _tell(
     progress: Progress,
 ) -> ToldLedger:
     walk = Walk()
-    fixes = list(told_fixes(repository, recognise=recognise, redact_text=redact_text, since=since, walk=walk,
-                            seen=lambda done, of, told: progress(project, done, of, told)))  # fmt: skip
+
+    def seen(done: int, of: int, told: int) -> None:
+        progress(project, done, of, told)
+
+    fixes = list(
+        told_fixes(repository, recognise=recognise, redact_text=redact_text, since=since, walk=walk, seen=seen)
+    )
     ledger = ToldLedger(
         project=project,
         licence=licence_of(repository),
@@ -202,8 +211,9 @@ def told_fixes(
     """
     check_history(repository, walk)
     chosen: dict[str, tuple[Told, str, bool]] = {}
+    notes = dict(_notes(repository, since))
     for commit, message, main in _messages(repository, since, walk):
-        said = told_by(message)
+        said = told_by(message, notes.get(commit, ""))
         if isinstance(said, Told):
             chosen[commit] = (said, message, main)
         else:
@@ -232,7 +242,11 @@ def told_fixes(
             candidate = Candidate(
                 commit=entry.commit, parent=entry.parent, time=entry.time, sources=changes, tests=(), test_files=()
             )
-            again = {candidate.digest, (same_fix(message), said.type, changes[0].path)}
+            subject = same_fix(message)
+            again = {
+                (said.type, tuple(line.strip() for line in (*candidate.removed, "", *candidate.added))),
+                (said.type, subject, changes[0].path if len(subject) < _TELLING else ""),
+            }
             if again & digests:
                 walk.left_out["the same change again"] += 1
                 continue
@@ -250,13 +264,28 @@ def _messages(repository: Path, since: str | None, walk: Walk) -> Iterator[tuple
     """Commit, message, and whether HEAD's history has it; merges are left out."""
     for main, what in ((True, ["HEAD"]), (False, ["--all", "--not", "HEAD"])):
         log_ = git_bytes(
-            "log", "--no-merges", "--encoding=UTF-8", *([f"--since={since}"] if since else []),
-            "--format=%x00%H%x01%B", *what, cwd=repository,
-        )  # fmt: skip
+            "log", "--no-merges", "--encoding=UTF-8", *_days(since), "--format=%x00%H%x01%B", *what, cwd=repository
+        )
         for block in log_.decode("utf-8", "replace").split("\0")[1:]:
             commit, _, message = block.partition("\x01")
             walk.commits += 1
             yield commit, message, main
+
+
+def _days(since: str | None) -> tuple[str, ...]:
+    return (f"--since={since}",) if since else ()
+
+
+def _notes(repository: Path, since: str | None) -> Iterator[tuple[str, str]]:
+    """Commit, and the lines that it adds to the changelog, of those that may name an exception there."""
+    log_ = git_bytes(
+        *("log", "--all", "HEAD", "--no-merges", *_days(since), "--format=%x00%H", f"-G{_MAY_NAME}", "--patch"),
+        *("--unified=0", "--no-renames", "--no-ext-diff", "--no-textconv", "--", *_CHANGELOGS),
+        cwd=repository,
+    )
+    for block in log_.decode("utf-8", "replace").split("\0")[1:]:
+        commit, _, patch = block.partition("\n")
+        yield commit, "\n".join(line[1:] for line in patch.splitlines() if _ADDED.match(line))
 
 
 def _fitting(repository: Path, commits: Sequence[str], walk: Walk) -> Iterator[Entry]:

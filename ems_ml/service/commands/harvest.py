@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from ems_ml.build import harvest
+from ems_ml.build import harvest, tell_history
+from ems_ml.errors import UsageError
+from ems_ml.service import exit_codes
 from ems_ml.service.commands.common import json_option, opened, print_json, table
 
 
@@ -64,6 +66,52 @@ def faults(
     )
     if built:
         click.echo(f"{built.rows} traces of {built.groups} faults in {built.path}")
+
+
+@command.command("history")
+@click.argument("repos", metavar="REPO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--told", is_flag=True, help="Keep the fixes that commit messages tell; no test is run.")
+@click.option("--name", default=None, help="The project's name, for one REPO; else its folder's name.")
+@click.option("--since", metavar="DATE", default=None, help="Leave out what was committed before.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Histories at a time.")
+@json_option
+def history(repos: tuple[Path, ...], told: bool, name: str | None, since: str | None, jobs: int, as_json: bool) -> int:
+    """Read real fixes out of git histories: folders with a clone, bare or not. Nothing in them is changed.
+
+    With --told, each commit counts that changes little code and says which exception it mends. What was found lies
+    in the cache (EMS_CACHE), with a ledger of what was left out and why. The exit code is 15 where a REPO is no
+    history, and the others were read.
+    """
+    if not told:
+        raise UsageError("histories are read by their messages only", hint="say --told")
+    with opened(process="harvest") as system:
+        showing = not as_json and sys.stderr.isatty()
+        found = tell_history(system, repos, name=name, since=since, jobs=jobs, progress=_read if showing else _quiet)
+    if showing:
+        click.echo(err=True)
+    for repo, why in found.problems.items():
+        click.echo(f"ems: {repo} is not read: {why}", err=True)
+    if as_json:
+        print_json(
+            {
+                "histories": [
+                    {"project": one.project, "licence": one.licence, "commits": one.commits, "told": one.told,
+                     "left_out": one.left_out, "notes": one.notes}
+                    for one in found.ledgers
+                ],
+                "problems": dict(found.problems),
+            }
+        )  # fmt: skip
+    else:
+        table(
+            [(one.project, one.commits, one.told, one.licence, "; ".join(one.notes)) for one in found.ledgers],
+            ("project", "commits", "told fixes", "licence", "notes"),
+        )
+    return exit_codes.SOME_FAILED if found.problems else exit_codes.OK
+
+
+def _read(project: str, done: int, of: int, told: int) -> None:
+    click.echo(f"\r{project}: {done} of {of} commits read, {told} fixes told   ", nl=False, err=True)
 
 
 def _told(package: str, planted: int, of: int, kept: int) -> None:
