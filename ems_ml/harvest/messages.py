@@ -62,7 +62,8 @@ _T = (
 _NAMED = re.compile(_T)
 _GAP = r"(?:[^.;!?]|[.;!?](?=\S)){0,120}?"
 _NEVER = (
-    r"(?:no longer|not|n't|n’t|never|dont|doesnt|without|instead of|rather than|stops?|stopped|cease\w*|quit|avoid\w*"
+    r"(?:no longer|(?<!did )not(?! \w+ing)|(?<!did)n['’]t|never|dont|doesnt|without|instead of|rather than"
+    r"|stops?|stopped|cease\w*|quit|avoid\w*"
     r"|prevent\w*)"
 )
 _MENDS = (
@@ -74,7 +75,8 @@ _MENDS = (
     r"|robust\w*|safe)"
 )
 _HANDLES = (
-    r"(?:handl(?:e[sd]?|ing)|catch(?:es|ing)?|caught|ignor(?:e[sd]?|ing)|suppress(?:e[sd]|ing)?|swallow(?:s|ed|ing)?"
+    r"(?:handl(?:e[sd]?|ing)|catch(?:es|ing)?|caught|ignor(?:e[sd]?|ing)|suppress(?:e[sd]|ing)?|swallow(?:s|ed"
+    r"|ing)?|skip"
     r"|tolerat\w*|except|trap(?:s|ped)?|deal(?:s|ing)? with|cop(?:e|ing) with|recover\w* from|account for|watch for)"
 )
 _STRONG = re.compile(rf"\b{_MENDS}\b{_GAP}{_T}", re.IGNORECASE)
@@ -104,23 +106,30 @@ _FIX_WORD = re.compile(
 )
 #: What makes an exception wanted: it is what the code shall raise, or a thing that the change is about.
 _WANTED = re.compile(
-    rf"\b(?:to|should|must|now|correctly|properly|consistently|will|also|always|and|explicitly|instead|shall|it"
-    rf"|we|then|"
-    rf"it's|not|failing|failed|fails?|missing|forgot\w*|does)(?: (?:just|only|correctly|properly|also|now|always|not))?"
+    r"\b(?:to|should|must|now|correctly|properly|consistently|will|also|always|and|explicitly|instead|shall|it|we|then"
+    r"|it's|not|didn['’]t|failing|failed|fails?|missing|forgot\w*|does)(?: (?:just|only|correctly|properly|also"
+    r"|now|always|not))?"
     rf" (?:re-?)?(?:rais|throw)(?:e|es|s|ing)? (?!by\b){_GAP}{_T}"
-    rf"|^(?:\W*(?:fix|bug|feat|chore|refactor|enh|api)\w*(?:\([^)]*\))?:? ?)?\W*(?:re-?)?(?:raise|throw)(?:s"
-    rf"|d)?\b{_GAP}"
-    rf"{_T.replace('?P<type>', '?P<type2>')}"
-    rf"|\b(?:convert|chang|turn|translat|transform|wrap|renam|replac|switch|transl|map|re-?rais|return"
-    rf"|subclass\w*|inherit\w*|"
-    rf"deriv|swallow|mask|hid|obscur|emulat|mimic|expect|document|support|report|improv|clarif|better|nicer"
-    rf"|useful|helpful|"
-    rf"friendl|informative|cleaner|clearer|proper|missing|unneeded|unnecessary|useless|redundant|unused|import"
-    rf"|depend|rely|"
-    rf"relying|as an?|into an?|into|to an?|was catching|only catch\w*|too many|bare)\w* "
-    rf"(?:(?:the|an?|from|of|on|to|with|in|by|all|as|into|for) ){{0,2}}{_T.replace('?P<type>', '?P<type3>')}",
+    r"|^(?:\W*(?:fix|bug|feat|chore|refactor|enh|api)\w*(?:\([^)]*\))?:? ?)?\W*(?:re-?)?(?:raise|throw)(?:s|d)?\b"
+    rf"{_GAP}{_T.replace('?P<type>', '?P<type2>')}"
+    r"|\b(?:(?:convert|chang|turn|translat|transform|wrap|renam|replac|switch|re-?rais|subclass|inherit|deriv|swallow"
+    r"|mask|obscur|emulat|mimic|expect|document|support|improv|clarif|friendl|clean|clear|depend|only catch)\w*"
+    r"|reports?|reporting|returns?|returning|better|nicer|useful|helpful|informative|proper|missing|unneeded"
+    r"|unnecessary"
+    r"|useless|redundant|unused|imports?|importing|rely|relying|maps?|hides|hiding|as|into|to|was catching"
+    r"|too many|bare)"
+    rf" (?:(?:the|an?|from|of|on|to|with|in|by|all|as|into|for) ){{0,2}}{_T.replace('?P<type>', '?P<type3>')}",
     re.IGNORECASE,
-)  # fmt: skip
+)
+_ADDS_HANDLER = re.compile(
+    rf"\badd\w* (?:[\w./…-]+ ){{0,4}}?[\w./…-]*(?:handl\w+|catch\w*|except|guard|protection)(?: block"
+    rf"| clause)? (?:for|of|against|on) "
+    rf"(?:an? |the |possible |potential )?{_T}"
+    rf"|\badd\w* (?:missing )?{_T.replace('?P<type>', '?P<type2>')} (?:handling|handler|catch\w*"
+    rf"|to (?:the )?(?:list of )?"
+    r"(?:caught|handled|ignored|except))",
+    re.IGNORECASE,
+)
 _ABOUT = re.compile(
     rf"{_T},? (?:(?:error|exception) )?(?:messages?|msg|output|texts?|wording|string|class(?:es)?"
     rf"|subclass(?:es)?|handling|handlers?|"
@@ -237,6 +246,9 @@ def _mended(sentence: str, subject: str) -> str | None:
     gone = _NOT_RAISED.search(sentence) or _GONE.search(sentence)
     if gone is not None and not _ABOUT.search(sentence, gone.start()):
         return _type(gone)
+    added = _ADDS_HANDLER.search(sentence)
+    if added is not None:
+        return _type(added)
     if _WANTED.search(sentence):
         return None
     text = _ERROR_TEXT.search(sentence)
