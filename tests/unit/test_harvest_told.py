@@ -40,13 +40,14 @@ class History:
 
     def git(self, *arguments: str, stdin: bytes = b"") -> str:
         who = {f"GIT_{role}_{what}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        days = {f"GIT_{role}_DATE": "2020-01-01T12:00:00+00:00" for role in ("AUTHOR", "COMMITTER")}
         done = subprocess.run(
             ["git", "-c", "protocol.file.allow=always", *arguments],
             cwd=self.folder,
             input=stdin,
             capture_output=True,
             check=True,
-            env={**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull},
+            env={**os.environ, **who, **days, "GIT_CONFIG_GLOBAL": os.devnull},
         )
         return done.stdout.decode("utf-8", "replace").strip()
 
@@ -144,7 +145,7 @@ def test_words_hold_no_people_addresses_or_links() -> None:
 def test_a_told_fix_is_kept_with_what_it_changed(history: History, cache: Path) -> None:
     commit = history.commit(FIX, {"shop/cart.py": AFTER})
     history.commit("Raise TypeError for no name", {"shop/cart.py": AFTER + "\nX = 1\n"})
-    history.commit("Fix KeyError in the tests' helper", {"tests/helper.py": "x = 1\n"})
+    history.commit("Fix KeyError of a helper", {"tests/helper.py": "x = 1\n"})
     history.commit("Fix KeyError by writing it all anew", {"shop/cart.py": AFTER + "Y = 2\n" * 60})
     history.commit("Note KeyError fix", {"shop/cart.py": AFTER + "Y = 2\n" * 60 + "# done\n"})
     found = tell(history.folder)
@@ -225,7 +226,7 @@ def test_broken_encodings_lose_a_letter_not_the_fix(history: History, cache: Pat
     history.commit("Fix KeyError of caf\xe9".encode("latin-1"), {"shop/cart.py": AFTER})
     latin = f"# -*- coding: latin-1 -*-\n# caf\xe9\n{BEFORE}".encode("latin-1")
     history.commit("More", {"shop/latin.py": latin, "shop/broken.py": b"x = '\xff'\n"})
-    history.commit("Fix KeyError in latin", {"shop/latin.py": latin.replace(b"[name]", b".get(name)")})
+    history.commit("Fix KeyError in latin", {"shop/latin.py": latin.replace(b"[name]", b".get(name, 0)")})
     history.commit("Fix KeyError in broken", {"shop/broken.py": b"x = '\xff\xff'\n"})
     [ledger] = tell(history.folder).ledgers
     assert ledger.told == 2
@@ -263,7 +264,8 @@ def test_names_of_projects_are_clear(history: History, cache: Path, tmp_path: Pa
 
 def test_only_what_was_committed_since_a_day(history: History, cache: Path) -> None:
     history.commit(FIX, {"shop/cart.py": AFTER})
-    assert tell(history.folder, since="2100-01-01").ledgers[0].commits == 0
+    assert tell(history.folder, since="2020-02-01").ledgers[0].commits == 0
+    assert tell(history.folder, since="2019-12-01").ledgers[0].commits == 2
 
 
 @pytest.mark.parametrize(
