@@ -161,7 +161,7 @@ def answer_rows(models: Path, rows: Iterable[dict[str, Any]]) -> list[dict[str, 
 
 def _frame(data: Path | None) -> pd.DataFrame:
     if data is None:
-        return load_data()
+        return load_data("fault")
     if not data.is_file():
         raise InputError(
             f"there is no data file {data}", hint="name a Parquet file of the shape of data/faults.parquet"

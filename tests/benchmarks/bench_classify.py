@@ -28,7 +28,7 @@ WARM = 600
 
 def texts() -> list[str]:
     """The test packages' traces as Python prints them, without source lines, which the data do not hold."""
-    frame = load_data(split="test").sample(WARM, random_state=0)
+    frame = load_data("fault", "test").sample(WARM, random_state=0)
     written = []
     for row in frame.to_dict("records"):
         lines = ["Traceback (most recent call last):"]

@@ -77,7 +77,7 @@ def most_frequent(names: Sequence[str]) -> Rank:
 
     Counted by fault, not by trace. Shares serve as probabilities.
     """
-    rows = load_data(split="train").drop_duplicates("group")
+    rows = load_data("fault", "train").drop_duplicates("group")
     everywhere = Counter(rows["strategy"])
     by_type: dict[str, Counter[str]] = {}
     for kind, strategy in zip(rows["type"], rows["strategy"], strict=True):

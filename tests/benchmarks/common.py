@@ -25,7 +25,7 @@ def splits() -> dict[str, Examples]:
     """The shipped data, by split."""
     from ems_ml.normalize import NormalizerV1
 
-    return split_examples(load_data(), NormalizerV1())
+    return split_examples(load_data("fault"), NormalizerV1())
 
 
 def model(name: str) -> tuple[Entry, Path]:

@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def some_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    frame = load_data()
+    frame = load_data("fault")
     causes = frame.drop_duplicates("group").groupby("project").head(CAUSES)["group"]
     path = tmp_path_factory.mktemp("data") / "some.parquet"
     chosen = frame[frame["group"].isin(causes)].to_dict("records")

@@ -100,7 +100,7 @@ def test_estimators_clone_and_take_their_parameters_back(estimator: object) -> N
 
 
 def test_rows_frames_and_signatures_give_the_same_vectors() -> None:
-    frame = ems_ml.load_data(split="tune").head(5)
+    frame = ems_ml.load_data("fault", "tune").head(5)
     encoder = ems_ml.TraceEncoder().fit(frame)
     of_frame = encoder.transform(frame)
     assert of_frame.shape == (5, encoder.n_features_out_) == (5, len(encoder.get_feature_names_out()))
