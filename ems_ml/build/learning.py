@@ -9,7 +9,9 @@ from pathlib import Path
 from ems_ml.build.system import System
 from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, corpus_folder, harvest_faults
 from ems_ml.harvest.faults import Progress, silent
+from ems_ml.harvest.reports import ReportFile, harvest_reports
 from ems_ml.harvest.told import ToldHistories, tell_histories
+from ems_ml.ingest.junit import read_test_reports
 from ems_ml.strategies import recognise
 
 
@@ -67,4 +69,15 @@ def tell_history(
         since=since,
         jobs=jobs,
         progress=progress,
+    )
+
+
+def bring_reports(system: System, files: Sequence[Path], *, project: str = "default") -> list[ReportFile]:
+    """Store and group the failures in reports of past test runs: pytest's report logs, and JUnit XML."""
+    store = system.store
+    return harvest_reports(
+        files,
+        read=lambda path: read_test_reports(path, project=project),
+        known=lambda name, id: store.events.get(name, id) is not None,
+        line=system.line().process_many,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from ems_ml.build import harvest, tell_history
+from ems_ml.build import bring_reports, harvest, tell_history
 from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes
-from ems_ml.service.commands.common import json_option, opened, print_json, table
+from ems_ml.service.commands.common import json_option, opened, print_json, store_option, table
 
 
 @click.group("harvest", short_help="Make training data out of healthy packages.")
@@ -108,6 +109,32 @@ def history(repos: tuple[Path, ...], told: bool, name: str | None, since: str | 
             ("project", "commits", "told fixes", "licence", "notes"),
         )
     return exit_codes.SOME_FAILED if found.problems else exit_codes.OK
+
+
+@command.command("reports")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--project", default="default", show_default=True, help="Whose errors these are.")
+@store_option
+@json_option
+def reports(files: tuple[Path, ...], project: str, store: str | None, as_json: bool) -> int:
+    """Bring in the failures of past test runs: files of pytest --report-log or --junitxml, plain or compressed.
+
+    Each is stored and grouped with the time of its run. A run that was read before adds nothing. What cannot be read
+    is counted and told, and the exit code is then 15.
+    """
+    with opened(store=store) as system:
+        found = bring_reports(system, files, project=project)
+    for one in found:
+        for problem in one.problems:
+            click.echo(f"ems: {one.file}: {problem}", err=True)
+    if as_json:
+        print_json({"files": [asdict(one) for one in found]})
+    else:
+        table(
+            [(one.failures, one.stored, one.again, one.patterns, one.broken, one.file) for one in found],
+            ("failures", "stored", "again", "new patterns", "not read", "file"),
+        )
+    return exit_codes.SOME_FAILED if any(one.broken for one in found) else exit_codes.OK
 
 
 def _read(project: str, done: int, of: int, told: int) -> None:
