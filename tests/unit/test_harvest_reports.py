@@ -149,7 +149,7 @@ def test_failures_are_stored_and_grouped_once(
     assert (second["failures"], second["stored"], second["again"], second["patterns"]) == (3, 0, 3, 0)
     assert cli.run(["pattern", "list", "--project", "shop", "--json"]) == 0
     (pattern,) = json.loads(capsys.readouterr().out)["patterns"]
-    assert pattern["events"] == 2
+    assert pattern["count"] == 2
 
 
 def test_what_cannot_be_read_is_told_and_the_other_files_go_on(
