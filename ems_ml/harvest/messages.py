@@ -285,7 +285,7 @@ def message_words(*texts: str) -> tuple[str, ...]:
         clean = _PERSON.sub(" ", _TRAILER.sub("\n", _PULL.sub(" ", text)))
         for token in _TOKEN.findall(clean):
             if token in TYPES or token in KEYWORDS or token.endswith("'t"):
-                found.add(token.lower())
+                found.add(token.lower().replace("'", ""))
             else:
                 found.update(word for word in words(token) if len(word) > 1)
     return tuple(sorted(word for word in found if len(word) > 1))
