@@ -21,7 +21,7 @@ _BUILTIN = {
     and not issubclass(kind, Warning)
     and name not in _NO_KIND
 }
-#: Exceptions of well-known modules, by the names that messages use.
+#: Exceptions of well-known modules, by the names that messages use; bare where several modules have one.
 _KNOWN = {
     "JSONDecodeError": "json.JSONDecodeError",
     "CancelledError": "asyncio.CancelledError",
@@ -50,6 +50,36 @@ _KNOWN = {
     "socket.timeout": "TimeoutError",
     "zlib.error": "zlib.error",
     "queue.Empty": "queue.Empty",
+    "tarfile.ReadError": "tarfile.ReadError",
+    "InvalidOperation": "decimal.InvalidOperation",
+    "UnsupportedOperation": "io.UnsupportedOperation",
+    "PackageNotFoundError": "importlib.metadata.PackageNotFoundError",
+    "IncompleteRead": "http.client.IncompleteRead",
+    "URLError": "urllib.error.URLError",
+    "TclError": "_tkinter.TclError",
+    "MaxRetryError": "urllib3.exceptions.MaxRetryError",
+    "ReadTimeoutError": "urllib3.exceptions.ReadTimeoutError",
+    "ChunkedEncodingError": "requests.exceptions.ChunkedEncodingError",
+    "InvalidVersion": "packaging.version.InvalidVersion",
+    "InvalidRequirement": "packaging.requirements.InvalidRequirement",
+    "TemplateNotFound": "jinja2.exceptions.TemplateNotFound",
+    "UndefinedError": "jinja2.exceptions.UndefinedError",
+    "OperationalError": "OperationalError",
+    "IntegrityError": "IntegrityError",
+    "InterfaceError": "InterfaceError",
+    "ProgrammingError": "ProgrammingError",
+    "InvalidRequestError": "sqlalchemy.exc.InvalidRequestError",
+    "CompileError": "sqlalchemy.exc.CompileError",
+    "DetachedInstanceError": "sqlalchemy.orm.exc.DetachedInstanceError",
+    "ObjectDeletedError": "sqlalchemy.orm.exc.ObjectDeletedError",
+    "UnmappedColumnError": "sqlalchemy.orm.exc.UnmappedColumnError",
+    "StreamClosedError": "tornado.iostream.StreamClosedError",
+    "WebSocketClosedError": "tornado.websocket.WebSocketClosedError",
+    "ClosedResourceError": "anyio.ClosedResourceError",
+    "BrokenResourceError": "anyio.BrokenResourceError",
+    "CommClosedError": "distributed.comm.core.CommClosedError",
+    "AlreadyCalledError": "twisted.internet.defer.AlreadyCalledError",
+    "ZMQError": "zmq.error.ZMQError",
 }
 #: name in a message -> the exception's name as a traceback prints it
 TYPES: Mapping[str, str] = {**_BUILTIN, **_KNOWN}
@@ -110,7 +140,8 @@ _WANTED = re.compile(
     r"|it's|not|didn['’]t|failing|failed|fails?|missing|forgot\w*|does)(?: (?:just|only|correctly|properly|also"
     r"|now|always|not))?"
     rf" (?:re-?)?(?:rais|throw)(?:e|es|s|ing)? (?!by\b){_GAP}{_T}"
-    r"|^(?:\W*(?:fix|bug|feat|chore|refactor|enh|api)\w*(?:\([^)]*\))?:? ?)?\W*(?:re-?)?(?:raise|throw)(?:s|d)?\b"
+    r"|^(?:\W*(?:fix|bug|feat|chore|refactor|enh"
+    r"|api)\w*(?:\([^)]*\))?(?: (?:for )?(?:issue )?#?\d+)?(?: -)?:? ?)?\W*(?:re-?)?(?:raise|throw)(?:s|d)?\b"
     rf"{_GAP}{_T.replace('?P<type>', '?P<type2>')}"
     r"|\b(?:(?:convert|chang|turn|translat|transform|wrap|renam|replac|switch|re-?rais|subclass|inherit|deriv|swallow"
     r"|mask|obscur|emulat|mimic|expect|document|support|improv|clarif|friendl|clean|clear|depend|only catch)\w*"
@@ -139,7 +170,8 @@ _ABOUT = re.compile(
     r"|are)(?: not|n't) "
     r"(?:raised|thrown|being)|non-reachable|inherit\w*|hierarch\w*|attributes?|alias\w*|reports?|detail\w*"
     r"|to be raised|"
-    r"never (?:raised|being)|detection|highlight\w*|completion|in (?:the )?(?:docs?|tests?|docstrings?|changelog"
+    r"(?:has|have|had|whose|without|lacks?)\b|never (?:raised|being)|detection|highlight\w*|completion"
+    r"|in (?:the )?(?:docs?|tests?|docstrings?|changelog"
     r"|examples?|readme|faq)\b|"
     r"(?:is|are|was|were) (?:now |properly |correctly |still |only |also )*(?:raised|thrown)(?! (?:when|if|in"
     r"|for|by|on) \w+ing? )|"
@@ -154,7 +186,8 @@ _OTHER_WORK = re.compile(
     re.IGNORECASE,
 )
 _NO_FIX = re.compile(
-    r"^\W*(?:revert|merge|back ?out|undo|tests?|tst|docs?|typing|type hints?|lint|style|flake8|changelog|typos?"
+    r"^\W*(?:revert|merge|back ?out|undo|prepare|preparing|version|v?\d+\.\d|narrow|(?:do not|don't) show|show"
+    r"|display|tests?|tst|docs?|typing|type hints?|lint|style|flake8|changelog|typos?"
     r"|release|bump|"
     r"chore|ci|refactor\w*)\b|^\W*(?:\[[^]]*\] ?)?(?:add|fix|update|improve|correct)\w* (?:an? |the |some |more "
     r"|broken |failing )?"
