@@ -111,7 +111,10 @@ def test_a_message_tells_of_a_fix(message: str, type_: str) -> None:
     [
         "Raise ValueError for an empty name",
         "fix for issue #786 to raise ValueError if keep alive is set",
+        "Fix #2231: raise OSError if a lookup found no hosts",
         "Fix foo not raising KeyError",
+        "fix crash if ImportError has no name attr",
+        "Do not show full traceback for RuntimeError: recursion depth exceeded",
         "Fix a bug where get didn't raise KeyError",
         "Use TypeError instead of ValueError",
         "Convert KeyError to ValueError",
@@ -174,6 +177,14 @@ def test_a_fix_may_be_told_by_the_changelog_of_its_commit(history: History, cach
     tell(history.folder)
     [line] = read_told(history_folder(cache, "shop") / "told.jsonl")
     assert (line["where"], line["type"]) == ("changelog", "KeyError")
+
+
+def test_a_release_tells_no_fix_of_its_own(history: History, cache: Path) -> None:
+    release = {"shop/version.py": "V = 2\n", "CHANGES.rst": "* Fixed a ``KeyError`` of price\n"}
+    history.commit("Prepare v0.11.8", {"shop/cart.py": AFTER, **release})
+    many = "".join(f"* Fixed a ``KeyError`` of case {number}\n" for number in range(30))
+    history.commit("Out with it", {"shop/cart.py": BEFORE, "CHANGES.rst": many})
+    assert tell(history.folder).ledgers[0].told == 0
 
 
 def test_a_fix_on_two_branches_counts_once_and_a_merge_does_not(history: History, cache: Path) -> None:
