@@ -11,7 +11,7 @@ from pathlib import Path
 from ems_ml.errors import EmsError
 from ems_ml.types import Decision, Problem, RawReport, Result
 
-MOST_PROBLEMS = 20  # of one file that are told; all are counted
+MOST_PROBLEMS = 5  # of one file that are told; all are counted
 
 Read = Callable[[Path], Iterator[RawReport | Problem]]
 Line = Callable[[Iterable[RawReport | Problem]], Iterator[Result | Problem]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from ems_ml.ingest.unpack import unpack_file
 from ems_ml.types import Form, Problem, RawReport
 
 _WHEN = re.compile(r"failed on (?P<when>setup|teardown)|(?P<collect>collection failure)")
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")  # the text is decoded already, whatever encoding this names
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -46,25 +48,18 @@ def reports_of_junit(text: str, *, project: str = "default") -> Iterator[RawRepo
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         yield Problem(id="", problem="the XML has a document type, which reports of tests never have")
         return
-    reader = ElementTree.XMLPullParser(("start", "end"))
+    plain = _NOT_IN_XML.sub("\ufffd", _DECLARATION.sub("", text, count=1))
+    document = io.BytesIO(plain.encode("utf-8", "replace"))
     time: datetime | None = None
-    problem = ""
     try:
-        reader.feed(_NOT_IN_XML.sub("\ufffd", text).encode("utf-8", "replace"))
-        reader.close()
-    except ElementTree.ParseError as error:
-        problem = f"the XML is broken: {error}"
-    try:
-        for event, element in reader.read_events():
+        for event, element in ElementTree.iterparse(document, ("start", "end")):
             if event == "start" and element.tag == "testsuite":
                 time = _time(element.get("timestamp"))
             elif event == "end" and element.tag == "testcase":
                 yield from _failures(element, project, time)
                 element.clear()
     except ElementTree.ParseError as error:
-        problem = problem or f"the XML is broken: {error}"
-    if problem:
-        yield Problem(id="", problem=problem)
+        yield Problem(id="", problem=f"the XML is broken: {error}")
 
 
 def _failures(case: ElementTree.Element, project: str, time: datetime | None) -> Iterator[RawReport]:

@@ -66,7 +66,7 @@ def faults(
         ("package", "version", "planted", "outcomes"),
     )
     if built:
-        click.echo(f"{built.rows} traces of {built.groups} faults in {built.path}")
+        click.echo(f"{built.rows} rows of {built.groups} causes in {built.path}")
 
 
 @command.command("history")
@@ -127,6 +127,8 @@ def reports(files: tuple[Path, ...], project: str, store: str | None, as_json: b
     for one in found:
         for problem in one.problems:
             click.echo(f"ems: {one.file}: {problem}", err=True)
+        if one.broken > len(one.problems):
+            click.echo(f"ems: {one.file}: and {one.broken - len(one.problems)} more of this kind", err=True)
     if as_json:
         print_json({"files": [asdict(one) for one in found]})
     else:
