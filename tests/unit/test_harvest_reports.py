@@ -118,8 +118,8 @@ def test_bad_xml_is_a_problem(text: str) -> None:
 
 def test_a_junit_failure_without_a_text_keeps_its_message() -> None:
     text = (
-        '<?xml version="1.0" encoding="latin-1"?><testsuites><testsuite timestamp="2024-05-06T07:08:09"><testcase name="t">'
-        '<failure message="ValueError: böd"/></testcase></testsuite></testsuites>'
+        '<?xml version="1.0" encoding="latin-1"?><testsuites><testsuite timestamp="2024-05-06T07:08:09">'
+        '<testcase name="t"><failure message="ValueError: böd"/></testcase></testsuite></testsuites>'
     )
     (event,) = events(list(reports_of_junit(text)))
     assert (event.error.type, event.error.message) == ("ValueError", "böd")
