@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ems_ml.build.system import System
-from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, corpus_folder, harvest_faults
+from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, harvest_faults
 from ems_ml.harvest.faults import Progress, silent
 from ems_ml.harvest.reports import ReportFile, harvest_reports
 from ems_ml.harvest.told import ToldHistories, tell_histories
@@ -38,7 +38,7 @@ def harvest(
     if out is None:
         return ledger, None
     built = build_dataset(
-        corpus_folder(cache),
+        cache,
         redactor=system.redactor,
         out=out,
         strategies=[strategy.name for strategy in system.strategies],

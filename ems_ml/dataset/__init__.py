@@ -5,7 +5,7 @@ the class). Code appears only as the shape and the sorted words of each line. Th
 which is also the table in `data/README.md`; there is one Parquet file with zstd for each kind.
 """
 
-from ems_ml.dataset.checks import fix_key, masked, trace_key, twin_key, validate
+from ems_ml.dataset.checks import error_key, fix_key, masked, trace_key, twin_key, validate
 from ems_ml.dataset.files import FILES, data_folder, load_data, read_data, write_rows
 from ems_ml.dataset.labels import HandLabel, read_labels
 from ems_ml.dataset.rows import COLUMNS, event_from_row, row_from_event, schema
@@ -21,6 +21,7 @@ __all__ = [
     "SPLIT_NAMES",
     "HandLabel",
     "data_folder",
+    "error_key",
     "event_from_row",
     "fix_key",
     "load_data",

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 CODE = "<code>"  # stands for a line of code in a message
 LEAST_CODE = 12  # characters from which a line of a message may count as code
+MOST_ALIKE = 0.25  # of a project's planted faults, where they are more than `ALIKE`, that may give the same error
+ALIKE = 12
 LEAST_FIX = 12  # tokens from which equal fixes of two projects count as one
 
 _WORD = re.compile(r"[^\W\d]\w*")
+_SAID = re.compile(r"[^\W\d]\w*(?:n't)?")  # a word of a commit's message
 _MACHINE_PATH = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~|\.\.)")
 _FORMS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern)
@@ -55,7 +58,7 @@ def validate(
     if not problems:
         known = None if strategies is None else set(strategies)
         rows = frame.to_dict("records")
-        problems += [*_leaks(frame), *_twins(rows), *_bad_labels(frame, known)]
+        problems += [*_leaks(frame), *_twins(rows), *_alike(rows), *_bad_labels(frame, known)]
         problems += _first_of_each(rows, lambda row: _row_problems(row, allowed_shape, known))
     if problems:
         raise InputError("the data set is not sound: " + "; ".join(problems), hint="rebuild it: see data/README.md")
@@ -98,6 +101,12 @@ def trace_key(row: Mapping[Any, Any]) -> object:
     stack = tuple((frame["file"], frame["function"], frame["line"]) for frame in row["frames"])
     causes = tuple((cause["type"], cause["message"]) for cause in row["chain"])
     return row["group"], row["type"], row["message"], stack, causes
+
+
+def error_key(row: Mapping[Any, Any]) -> object:
+    """Equal for two rows of one project with the same type and message, raised in the same function."""
+    last = row["frames"][-1]
+    return row["project"], row["type"], row["message"], last["file"], last["function"]
 
 
 def twin_key(row: Mapping[Any, Any]) -> object | None:
@@ -160,6 +169,22 @@ def _twins(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
                 break
 
 
+def _alike(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
+    """An error that many faults of a project share: it is not what they did, so their labels do not belong to it."""
+    faults: dict[str, set[str]] = {}
+    errors: dict[object, set[str]] = {}
+    for row in rows:
+        if row["kind"] == "fault" and len(row["frames"]):
+            faults.setdefault(row["project"], set()).add(row["group"])
+            errors.setdefault(error_key(row), set()).add(row["group"])
+    projects = {error_key(row): row for row in rows if row["kind"] == "fault" and len(row["frames"])}
+    for key, groups in errors.items():
+        row = projects[key]
+        if len(groups) > max(ALIKE, MOST_ALIKE * len(faults[row["project"]])):
+            yield f"{len(groups)} faults of {row['project']} give the same error (event {row['event']})"
+            return
+
+
 def _bad_labels(frame: pd.DataFrame, strategies: set[str] | None) -> Iterator[str]:
     for column, known in (("split", set(ALL_SPLITS)), ("kind", set(KINDS)), ("strategy", strategies)):
         values = set(frame[column])
@@ -194,7 +219,7 @@ def _row_problems(
             yield from _frame_problems(one, allowed_shape)
     for shape in (*row["removed"], *row["added"]):
         yield from _shape_problems(shape, allowed_shape)
-    yield from _words_problems(row["words"])
+    yield from _words_problems(row["words"], _SAID)
     yield from _kind_problems(row)
     yield from _text_problems(row)
     names = [one["name"] for one in row["strategies"]]
@@ -254,10 +279,10 @@ def _shape_problems(shape: Iterable[str], allowed_shape: Callable[[str], bool]) 
             yield f"a shape token outside the vocabulary: {token!r}"
 
 
-def _words_problems(given: Iterable[str]) -> Iterator[str]:
+def _words_problems(given: Iterable[str], form: re.Pattern[str] = _WORD) -> Iterator[str]:
     words = list(given)
     if words != sorted(set(words)):
         yield f"words that are not a sorted set: {words!r}"
     for word in words:
-        if not _WORD.fullmatch(word):
+        if not form.fullmatch(word):
             yield f"a word that is no identifier: {word!r}"

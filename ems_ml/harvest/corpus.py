@@ -1,32 +1,28 @@
-"""From the raw corpus in the cache to the shipped data, which hold no source line."""
+"""What the cache holds, as events with their labels: planted faults, replayed crashes, told fixes.
+
+The events have real lines (`Frame.code`) where a trace has them; the shipped data, made by `ems_ml.harvest.compose`,
+have none. Labels are columns of `ems_ml.dataset.COLUMNS`, but for `split`; lines of a change come as shapes only.
+"""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ems_ml import dataset
-from ems_ml.errors import InputError
-from ems_ml.harvest.card import write_card
+from ems_ml.dataset import project_name
 from ems_ml.harvest.faults import read_corpus
+from ems_ml.harvest.told import HISTORY_VERSION
 from ems_ml.harvest.traces import digest
-from ems_ml.harvest.types import HARVEST_VERSION, KEPT, PackageLedger
-from ems_ml.ports import Redactor
-from ems_ml.source.shapes import known_token, shape, words
+from ems_ml.harvest.types import HARVEST_VERSION, KEPT
+from ems_ml.source.shapes import shape, words
 from ems_ml.types import ErrorEvent, ExceptionRecord, Frame, Role
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
-    """What `build_dataset` has written."""
-
-    path: Path
-    rows: int
-    groups: int
-    projects: int
+Labelled = tuple[ErrorEvent, Mapping[str, Any]]
+MOST_CHANGED = 40  # lines of each side of a fix that are kept, as shapes
 
 
 def corpus_folder(cache: Path) -> Path:
@@ -34,11 +30,15 @@ def corpus_folder(cache: Path) -> Path:
     return cache / "harvest" / f"v{HARVEST_VERSION}"
 
 
-def corpus_events(folder: Path) -> Iterator[tuple[ErrorEvent, Mapping[str, Any]]]:
-    """Each trace that counts in a corpus folder, with its real lines (`Frame.code`), and its labels.
+def histories_folder(cache: Path) -> Path:
+    """Where the walks over histories keep their projects: `cache` is `Settings.cache`."""
+    return cache / "history" / f"v{HISTORY_VERSION}"
 
-    The labels are the columns of `ems_ml.dataset.COLUMNS` that an event does not hold, but for `split`, and
-    "text", the trace as Python printed it. Packages come in the order of their names.
+
+def corpus_events(folder: Path) -> Iterator[Labelled]:
+    """Each trace that counts of the planted faults in a `corpus_folder`, packages by name.
+
+    Beside the columns there is the label "text": the trace as Python printed it.
     """
     for ledger_file in sorted(folder.glob("*/ledger.json")):
         ledger = json.loads(ledger_file.read_text(encoding="utf-8"))
@@ -46,30 +46,129 @@ def corpus_events(folder: Path) -> Iterator[tuple[ErrorEvent, Mapping[str, Any]]
             if record["outcome"] != KEPT:
                 continue
             fault = record["fault"]
+            condition = fault.get("condition")
+            removed, added = _difference(fault.get("after", ()), fault.get("before", ()))
             labels = {
                 "version": ledger["version"],
                 "kind": "fault",
                 "group": fault["id"],
                 "strategy": fault["strategy"],
-                "fault_file": fault["file"],
-                "fault_line": fault["line"],
-                "fault_function": fault["function"],
-                "fault_note": fault["note"],
+                "strategies": ({"name": fault["strategy"], "score": 1.0},),
+                "fault_file": fault.get("file") or "",
+                "fault_line": fault.get("line"),
+                "fault_function": fault.get("function") or "",
+                "fault_note": fault.get("note") or "",
+                "removed": removed,
+                "added": added,
+                "condition": json.dumps(condition, sort_keys=True) if condition else "",
                 "python": ledger["python"],
                 "harvest": HARVEST_VERSION,
             }
             for trace in record["traces"]:
-                event = _event(trace, fault["id"], ledger["package"], ledger["version"])
+                event = _event(trace, fault["id"], project_name(ledger["package"]), ledger["version"])
                 yield event, {**labels, "test": trace["test"].partition("[")[0], "text": trace["text"]}
 
 
-def _event(trace: Mapping[str, Any], group: str, package: str, version: str) -> ErrorEvent:
+def replay_events(folder: Path) -> Iterator[Labelled]:
+    """Each trace of the replayed crashes in a `histories_folder`; the strategies may be none."""
+    for ledger_file in sorted(folder.glob("*/replay-ledger.json")):
+        ledger = json.loads(ledger_file.read_text(encoding="utf-8"))
+        project = project_name(ledger["project"])
+        for record in read_corpus(ledger_file.with_name("replay.jsonl")):
+            if record["outcome"] != KEPT:
+                continue
+            fix = record["fix"]
+            labels = {
+                **_of_commit("replay", project, record, fix),
+                "fault_line": fix.get("line"),
+                "python": ledger["python"],
+            }
+            for trace in record["traces"]:
+                event = _event(trace, labels["group"], project, labels["version"])
+                yield event, {**labels, "test": trace["test"].partition("[")[0]}
+
+
+def told_events(folder: Path) -> Iterator[Labelled]:
+    """Each fix that a message tells in a `histories_folder`, as an event without a message.
+
+    Its one frame is the first place of the old code that was changed: where the fault lay, which need not be where
+    it was raised. None where the change has no such place.
+    """
+    for ledger_file in sorted(folder.glob("*/told-ledger.json")):
+        project = project_name(json.loads(ledger_file.read_text(encoding="utf-8"))["project"])
+        for record in read_corpus(ledger_file.with_name("told.jsonl")):
+            place = next(iter(record.get("shapes", ())), None)
+            labels = {
+                **_of_commit("told", project, record, record),
+                "words": record["words"],
+                "fault_line": place["line"] if place else None,
+                "python": "",
+                "test": "",
+            }
+            frame = place and Frame(
+                file=place["file"],
+                function=place["function"].rpartition(".")[2] or "<module>",
+                line=place["line"],
+                shape=tuple(place["shape"]),
+                words=tuple(place["words"]),
+            )
+            yield (
+                ErrorEvent(
+                    id=hashlib.sha256(f"told {labels['group']}".encode()).hexdigest()[:32],
+                    error=ExceptionRecord(type=record["type"], frames=(frame,) if frame else ()),
+                    parser="harvest",
+                    project=project,
+                    release=labels["version"],
+                    source="harvest",
+                ),
+                labels,
+            )
+
+
+def _of_commit(kind: str, project: str, record: Mapping[str, Any], fix: Mapping[str, Any]) -> dict[str, Any]:
+    """What the fixes of a history have in common. A commit is one cause, whether told or replayed."""
+    commit = record["commit"]
+    ranked = [{"name": name, "score": score} for name, score in fix["strategies"]]
+    return {
+        "version": commit[:12],
+        "kind": kind,
+        "group": f"{project}@{commit[:20]}",
+        "strategy": ranked[0]["name"] if ranked else "",
+        "strategies": ranked,
+        "fault_file": fix.get("file") or "",
+        "fault_function": fix.get("function") or "",
+        "fault_note": "",
+        "removed": _shapes(fix.get("removed", ())),
+        "added": _shapes(fix.get("added", ())),
+        "commit": commit,
+        "time": record["time"],
+        "harvest": HISTORY_VERSION,
+    }
+
+
+def _difference(faulty: Sequence[str], healthy: Sequence[str]) -> tuple[list[list[str]], list[list[str]]]:
+    """The shapes of the lines that mending takes away and brings in."""
+    old, new = ([line.strip() for line in lines] for lines in (faulty, healthy))
+    removed, added = [], []
+    for kind, start, end, low, high in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            removed += old[start:end]
+            added += new[low:high]
+    return _shapes(removed), _shapes(added)
+
+
+def _shapes(lines: Sequence[str]) -> list[list[str]]:
+    found = (list(shape(line.strip())) for line in lines)
+    return [tokens for tokens in found if tokens][:MOST_CHANGED]
+
+
+def _event(trace: Mapping[str, Any], group: str, project: str, version: str) -> ErrorEvent:
     return ErrorEvent(
         id=digest({**trace, "message": f"{group} {trace['message']}"}),
         error=_record(trace),
         chain=tuple(_record(cause) for cause in trace["chain"]),
         parser="harvest",
-        project=package,
+        project=project,
         release=version,
         source="harvest",
         attributes={"test": trace["test"].partition("[")[0]},
@@ -93,62 +192,3 @@ def _record(trace: Mapping[str, Any]) -> ExceptionRecord:
         for frame in trace["frames"]
     )
     return ExceptionRecord(type=trace["type"], message=trace["message"], frames=frames, relation=trace["relation"])
-
-
-def build_dataset(
-    folder: Path,
-    *,
-    redactor: Redactor,
-    out: Path,
-    splits: Mapping[str, str] = dataset.SPLITS,
-    strategies: Sequence[str] | None = None,
-) -> Built:
-    """Write `faults.parquet` and the card `README.md` into the folder `out`, from all that `folder` holds.
-
-    folder: `corpus_folder(cache)`. splits: each package's split; one that is not named is for training. strategies:
-    the names that may be labels, where the caller knows them. The result is validated before it replaces an older
-    one. Raises `InputError` where the corpus is empty or breaks a promise of `ems_ml.dataset.validate`.
-    """
-    rows, seen = [], set()
-    for event, labels in corpus_events(folder):
-        if event.id in seen:
-            continue
-        seen.add(event.id)
-        own = {key: value for key, value in labels.items() if key != "text"}
-        clean = redactor.redact(_without_code(event))
-        rows.append(dataset.row_from_event(clean, **own, split=splits.get(event.project, "train")))
-    if not rows:
-        raise InputError(f"{folder} holds no trace that counts", hint="harvest first: ems harvest faults PACKAGE...")
-    staged = out / "faults.parquet.new"
-    dataset.write_rows(_distinct(rows), staged)
-    frame = dataset.read_data(staged)
-    try:
-        dataset.validate(frame, allowed_shape=known_token, strategies=strategies)
-    except InputError:
-        staged.unlink()
-        raise
-    final = out / "faults.parquet"
-    staged.replace(final)
-    write_card(out / "README.md", frame, _ledgers(folder))
-    return Built(path=final, rows=len(frame), groups=frame["group"].nunique(), projects=frame["project"].nunique())
-
-
-def _without_code(event: ErrorEvent) -> ErrorEvent:
-    def bare(record: ExceptionRecord) -> ExceptionRecord:
-        return replace(record, frames=tuple(replace(frame, code=None) for frame in record.frames))
-
-    return event.with_(error=bare(event.error), chain=tuple(map(bare, event.chain)))
-
-
-def _distinct(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Without traces of one fault that redaction has made equal."""
-    kept: dict[object, Mapping[str, Any]] = {}
-    for row in rows:
-        kept.setdefault(dataset.trace_key(row), row)
-    return list(kept.values())
-
-
-def _ledgers(folder: Path) -> list[Mapping[str, Any]]:
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/ledger.json"))]
-    assert all(field in ledger for ledger in found for field in PackageLedger.__dataclass_fields__)
-    return found

@@ -179,6 +179,7 @@ def pack(folder: Path, name: str, files: dict[str, str]) -> None:
         (root / path).write_text(textwrap.dedent(text).lstrip("\n"))
     with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as archive:
         archive.add(root, arcname=name)
+    folder.chmod(0o755)  # pip reads it as the sandbox's own user
 
 
 @pytest.fixture(scope="session")
@@ -297,9 +298,9 @@ def test_traces_have_their_real_lines_roles_and_no_machine_path(ledger: Ledger, 
 
 def test_the_data_set_has_no_source_line(ledger: Ledger, cache: Path, tmp_path: Path) -> None:
     built = build_dataset(
-        corpus_folder(cache), redactor=NullRedactor(), out=tmp_path, splits={"toypkg": "tune"}, strategies=OUTCOMES
+        cache, redactor=NullRedactor(), out=tmp_path, splits={"toypkg": "tune"}, strategies=list(OUTCOMES)
     )
-    frame = dataset.read_data(built.path)
+    frame = dataset.read_data(built.path / "faults.parquet")
     assert (built.rows, built.groups, built.projects) == (len(frame), 5, 1)
     assert set(frame["split"]) == {"tune"}
     assert "json.loads" not in repr(frame.to_dict("records"))

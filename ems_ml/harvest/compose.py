@@ -1,0 +1,257 @@
+"""The shipped data set out of the cache: three files and their card, without a source line.
+
+What is left out on the way is counted, for the card: what one function, file or strategy has too much of, what says
+the same twice, and what stands near-equal in another split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ems_ml import dataset
+from ems_ml.errors import InputError
+from ems_ml.harvest.card import Ledgers, write_card
+from ems_ml.harvest.corpus import Labelled, corpus_events, corpus_folder, histories_folder, replay_events, told_events
+from ems_ml.ports import Redactor
+from ems_ml.source.shapes import known_token
+from ems_ml.types import ErrorEvent, ExceptionRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ALIKE = 0.15  # of a project's planted faults that give the very same error, where they are more than `ALIKE`
+ALIKE = 10
+MOST_PER_FUNCTION = 8  # planted faults, of all strategies
+MOST_PER_FILE = 80  # planted faults
+MOST_OF_STRATEGY = 0.125  # of a split's planted faults, where a strategy has more than `FEW`
+FEW = 50
+MOST_TOLD = 200  # of one project
+_WORTH = ("replay", "test", "tune", "train")  # of two near-equal rows the one in the later split goes
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What `build_dataset` has written."""
+
+    path: Path  # the folder
+    rows: int
+    groups: int
+    projects: int
+    kinds: Mapping[str, int]  # rows of each
+
+
+def build_dataset(
+    cache: Path,
+    *,
+    redactor: Redactor,
+    out: Path,
+    splits: Mapping[str, str] = dataset.SPLITS,
+    strategies: Sequence[str] | None = None,
+) -> Built:
+    """Write a data file for each kind that the cache holds, and the card `README.md`, into the folder `out`.
+
+    cache: `Settings.cache`. splits: each project's split; one that is not named is for training. strategies: the
+    names that may be labels, where the caller knows them. The same cache gives the same files, and a kind that it
+    does not hold is not in `out` afterwards. All is validated before it replaces an older data set. Raises
+    `InputError` where the cache is empty or what it holds breaks a promise of `ems_ml.dataset.validate`.
+    """
+    histories = histories_folder(cache)
+    readers: Mapping[str, Iterable[Labelled]] = {
+        "replay": replay_events(histories),
+        "fault": corpus_events(corpus_folder(cache)),
+        "told": told_events(histories),
+    }
+    left_out: dict[str, Counter[str]] = {kind: Counter() for kind in dataset.KINDS}
+    rows = [
+        row for kind, events in readers.items() for row in _rows(events, redactor, splits, strategies, left_out[kind])
+    ]
+    if not rows:
+        raise InputError(f"{cache} holds nothing that counts", hint="harvest first: ems harvest faults PACKAGE...")
+
+    for rule in _RULES:
+        dropped = [(row["event"], row["kind"], why) for row, why in rule(rows)]
+        for _, kind, why in dropped:
+            left_out[kind][why] += 1
+        gone = {event for event, _, _ in dropped}
+        rows = [row for row in rows if row["event"] not in gone]
+    frame = _write(rows, out, strategies)
+    write_card(out / "README.md", frame, _ledgers(cache), left_out)
+    return Built(
+        path=out,
+        rows=len(frame),
+        groups=frame["group"].nunique(),
+        projects=frame["project"].nunique(),
+        kinds={kind: int((frame["kind"] == kind).sum()) for kind in dataset.KINDS},
+    )
+
+
+def _rows(
+    events: Iterable[Labelled],
+    redactor: Redactor,
+    splits: Mapping[str, str],
+    strategies: Sequence[str] | None,
+    left_out: Counter[str],
+) -> Iterator[Row]:
+    """The rows of one kind, each different one once."""
+    known = None if strategies is None else set(strategies)
+    ids: set[str] = set()
+    keys: set[object] = set()
+    for event, labels in events:
+        if not labels["strategy"] or (known is not None and labels["strategy"] not in known):
+            left_out["no strategy recognised"] += 1
+            continue
+        own = {key: value for key, value in labels.items() if key != "text"}
+        own["strategies"] = [one for one in labels["strategies"] if known is None or one["name"] in known]
+        split = dataset.split_of(labels["kind"], event.project, splits)
+        row = dataset.row_from_event(_bare(event, redactor), **own, split=split)
+        key = dataset.trace_key(row)
+        if event.id in ids or key in keys:
+            left_out["the same trace of one cause again"] += 1
+            continue
+        ids.add(event.id)
+        keys.add(key)
+        yield row
+
+
+def _bare(event: ErrorEvent, redactor: Redactor) -> ErrorEvent:
+    """The event redacted, and without lines of code: neither in its frames nor in its messages."""
+    records = (event.error, *event.chain)
+    code = {frame.code for record in records for frame in record.frames if frame.code}
+
+    def strip(record: ExceptionRecord) -> ExceptionRecord:
+        return replace(record, frames=tuple(replace(frame, code=None) for frame in record.frames))
+
+    clean = redactor.redact(event.with_(error=strip(event.error), chain=tuple(map(strip, event.chain))))
+
+    def mask(record: ExceptionRecord) -> ExceptionRecord:
+        return replace(record, message=dataset.masked(record.message, code))
+
+    return clean.with_(error=mask(clean.error), chain=tuple(map(mask, clean.chain)))
+
+
+def _told_and_replayed(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    replayed = {row["group"] for row in rows if row["kind"] == "replay"}
+    for row in rows:
+        if row["kind"] == "told" and row["group"] in replayed:
+            yield row, "replayed: the crash itself is there"
+
+
+def _of_the_run(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    """Rows with an error that so many faults of a project give that it tells of how they were run, and of none."""
+    faults: dict[str, set[str]] = {}
+    alike: dict[object, set[str]] = {}
+    for row in rows:
+        if row["kind"] == "fault":
+            faults.setdefault(row["project"], set()).add(row["group"])
+            alike.setdefault(dataset.error_key(row), set()).add(row["group"])
+    for row in rows:
+        if row["kind"] == "fault":
+            most = max(ALIKE, MOST_ALIKE * len(faults[row["project"]]))
+            if len(alike[dataset.error_key(row)]) > most:
+                yield row, "the same error from many faults of the project: of the run, and of none of them"
+
+
+def _enough_of_function(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    def function(row: Row) -> object:
+        return row["project"], row["fault_file"], row["fault_function"]
+
+    yield from _beyond(rows, "fault", function, MOST_PER_FUNCTION, "enough of that function")
+
+
+def _enough_of_file(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    yield from _beyond(
+        rows, "fault", lambda row: (row["project"], row["fault_file"]), MOST_PER_FILE, "enough of that file"
+    )
+
+
+def _enough_of_project(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    yield from _beyond(rows, "told", lambda row: row["project"], MOST_TOLD, "enough of that project")
+
+
+def _beyond(
+    rows: Sequence[Row], kind: str, unit: Callable[[Row], object], most: int, why: str
+) -> Iterator[tuple[Row, str]]:
+    """The rows of the causes that a unit has beyond `most`; which causes stay depends on their ids only."""
+    groups: dict[object, set[str]] = {}
+    for row in rows:
+        if row["kind"] == kind:
+            groups.setdefault(unit(row), set()).add(row["group"])
+    kept = {unit_: set(sorted(names)[:most]) for unit_, names in groups.items()}
+    for row in rows:
+        if row["kind"] == kind and row["group"] not in kept[unit(row)]:
+            yield row, why
+
+
+def _enough_of_strategy(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    for split in dataset.SPLIT_NAMES:
+        part = [row for row in rows if row["kind"] == "fault" and row["split"] == split]
+        most = max(FEW, int(MOST_OF_STRATEGY * len({row["group"] for row in part})))
+        yield from _beyond(part, "fault", lambda row: row["strategy"], most, "enough of that strategy")
+
+
+def _near_equal(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
+    """Rows whose trace, or whose fix, stands in a split that judges more strictly, too."""
+    seen: dict[object, str] = {}
+    for row in sorted(rows, key=lambda row: _WORTH.index(row["split"])):
+        split = str(row["split"])
+        found = (("trace", dataset.twin_key(row)), ("fix", dataset.fix_key(row)))
+        keys = [(name, key) for name, key in found if key is not None]
+        if any(seen.get(key, split) != split for key in keys):
+            yield row, "near-equal to one in another split"
+        else:
+            for key in keys:
+                seen[key] = split
+
+
+#: In this order; each yields the rows that it leaves out, and why.
+_RULES: Sequence[Callable[[Sequence[Row]], Iterator[tuple[Row, str]]]] = (
+    _told_and_replayed,
+    _of_the_run,
+    _enough_of_function,
+    _enough_of_file,
+    _enough_of_project,
+    _enough_of_strategy,
+    _near_equal,
+)
+
+
+def _write(rows: Sequence[Row], out: Path, strategies: Sequence[str] | None) -> pd.DataFrame:
+    """Writes the files beside the old ones, checks them as they will be read, and puts them in place."""
+    import pandas as pd
+
+    staged = {kind: out / f"{name}.new" for kind, name in dataset.FILES.items()}
+    try:
+        for kind, path in staged.items():
+            dataset.write_rows((row for row in rows if row["kind"] == kind), path)
+        read = {kind: dataset.read_data(path) for kind, path in staged.items()}
+        frame = pd.concat([part for part in read.values() if len(part)], ignore_index=True)
+        dataset.validate(frame, allowed_shape=known_token, strategies=strategies)
+        for kind, path in staged.items():
+            final = out / dataset.FILES[kind]
+            if len(read[kind]):
+                path.replace(final)
+            else:
+                final.unlink(missing_ok=True)
+    finally:
+        for path in staged.values():
+            path.unlink(missing_ok=True)
+    return frame
+
+
+def _ledgers(cache: Path) -> Ledgers:
+    def read(folder: Path, name: str) -> list[Mapping[str, Any]]:
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(f"*/{name}"))]
+
+    histories = histories_folder(cache)
+    return Ledgers(
+        faults=read(corpus_folder(cache), "ledger.json"),
+        replays=read(histories, "replay-ledger.json"),
+        told=read(histories, "told-ledger.json"),
+    )
