@@ -12,7 +12,7 @@ from ems_ml.harvest.faults import Progress, silent
 from ems_ml.harvest.reports import ReportFile, harvest_reports
 from ems_ml.harvest.told import ToldHistories, tell_histories
 from ems_ml.ingest.junit import read_test_reports
-from ems_ml.strategies import recognise
+from ems_ml.strategies import STRATEGY_NAMES, recognise
 
 
 def harvest(
@@ -37,13 +37,16 @@ def harvest(
     )
     if out is None:
         return ledger, None
-    built = build_dataset(
-        cache,
-        redactor=system.redactor,
-        out=out,
-        strategies=[strategy.name for strategy in system.strategies],
-    )
-    return ledger, built
+    return ledger, build_data(system, out)
+
+
+def build_data(system: System, out: Path) -> Built:
+    """Write the data set of all that the cache (EMS_CACHE) holds, with its card, into the folder `out`.
+
+    Nothing is harvested; the same cache gives the same files. Raises as `ems_ml.harvest.build_dataset` does.
+    """
+    names = dict.fromkeys((*STRATEGY_NAMES, *(strategy.name for strategy in system.strategies)))
+    return build_dataset(system.settings.cache, redactor=system.redactor, out=out, strategies=list(names))
 
 
 def tell_history(

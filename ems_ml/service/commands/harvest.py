@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ems_ml.build import bring_reports, harvest, tell_history
+from ems_ml.build import bring_reports, build_data, harvest, tell_history
 from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes
 from ems_ml.service.commands.common import json_option, opened, print_json, store_option, table
@@ -137,6 +137,38 @@ def reports(files: tuple[Path, ...], project: str, store: str | None, as_json: b
             ("failures", "stored", "again", "new patterns", "not read", "file"),
         )
     return exit_codes.SOME_FAILED if any(one.broken for one in found) else exit_codes.OK
+
+
+@command.command("build")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("data"),
+    show_default=True,
+    help="The folder that the files and their card are written into.",
+)
+@json_option
+def build_(out: Path, as_json: bool) -> None:
+    """Write the data set of all that the cache (EMS_CACHE) holds: planted faults, replayed crashes, told fixes.
+
+    Nothing is harvested, and no project's code is run. The same cache gives the same files; a kind that it does not
+    hold is not in the folder afterwards. What breaks a promise of the data set replaces nothing.
+    """
+    with opened(process="harvest") as system:
+        built = build_data(system, out)
+    if as_json:
+        print_json(
+            {
+                "out": str(built.path),
+                "rows": built.rows,
+                "causes": built.groups,
+                "projects": built.projects,
+                "kinds": dict(built.kinds),
+            }
+        )
+        return
+    table([(kind, rows) for kind, rows in built.kinds.items()], ("kind", "rows"))
+    click.echo(f"{built.rows} rows of {built.groups} causes in {built.path}")
 
 
 def _read(project: str, done: int, of: int, told: int) -> None:
