@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ems_ml.errors import EmsError, UsageError
-from ems_ml.harvest.package import prepare
+from ems_ml.errors import EmsError, InputError, UsageError
+from ems_ml.harvest.package import is_folder, prepare
 from ems_ml.harvest.plan import Draw
-from ems_ml.harvest.types import KEPT, Bounds, Fault, Ledger, PackageLedger, Prepared
+from ems_ml.harvest.spread import Post, posts, spread
+from ems_ml.harvest.types import HARVEST_VERSION, KEPT, Bounds, Fault, Ledger, PackageLedger, Prepared
 from ems_ml.harvest.worker import Worker
 from ems_ml.ports import Strategy
 
@@ -32,6 +32,17 @@ def silent(package: str, planted: int, of: int, kept: int) -> None:
     """The progress display that shows nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """What is to be done to every package of a run. Travels to other processes and machines."""
+
+    strategies: Sequence[Strategy]
+    cache: Path
+    bounds: Bounds
+    seed: int
+    pip_arguments: Sequence[str]
+
+
 def harvest_faults(
     packages: Sequence[str],
     *,
@@ -39,50 +50,80 @@ def harvest_faults(
     cache: Path,
     bounds: Bounds | None = None,
     jobs: int = 1,
+    dask: str | None = None,
     seed: int = 0,
     progress: Progress = silent,
     pip_arguments: Sequence[str] = (),
 ) -> Ledger:
-    """Harvest each `PACKAGE` or `PACKAGE==VERSION`; what an earlier run has done is not done again.
+    """Harvest each `PACKAGE`, `PACKAGE==VERSION` or folder; what an earlier run has done is not done again.
 
-    cache: `Settings.cache`; each package lies in `cache/harvest/vN/NAME-VERSION`. jobs: packages at a time. seed:
-    decides which faults are chosen and their order; the same seed, package and strategies choose the same.
+    cache: `Settings.cache`; each package lies in `cache/harvest/vN/NAME-VERSION`. jobs: packages at a time, each in a
+    process of its own. dask: the address of a Dask scheduler, whose workers then take the packages; they must see the
+    same `cache`. seed: decides which faults are chosen and their order; the same seed, package and strategies choose
+    the same. progress: called from this thread.
+
     A package that cannot be harvested is a line in `Ledger.problems` and stops no other; where none can, its
-    `EmsError` is raised. Raises `UsageError` where no package or no strategy is given.
+    `EmsError` is raised. Raises `UsageError` where no package or no strategy is given, and as `spread` does.
     """
+    packages = list(dict.fromkeys(packages))
     if not packages or not strategies:
         raise UsageError("nothing to harvest: no package or no strategy", hint="name packages, say: boltons toolz")
-    bounds = bounds or Bounds()
-    problems: dict[str, EmsError] = {}
-    stop = threading.Event()
+    order = _Order(
+        strategies=tuple(strategies),
+        cache=cache.absolute(),
+        bounds=bounds or Bounds(),
+        seed=seed,
+        pip_arguments=tuple(pip_arguments),
+    )
+    with posts(order.cache / "harvest" / f"v{HARVEST_VERSION}" / "runs", len(packages)) as each:
+        seen: dict[Post, tuple[str, int, int, int]] = {}
 
-    def one(requirement: str) -> PackageLedger | None:
-        try:
-            prepared = prepare(requirement, cache, pip_arguments=pip_arguments)
-            return _harvest(prepared, strategies, bounds, seed, progress, stop)
-        except EmsError as error:
-            log.warning("%s is not harvested: %s", requirement, error)
-            problems[requirement] = error
-            return None
+        def look() -> None:
+            for post in each:
+                told = post.told()
+                if told is not None and seen.get(post) != told:
+                    seen[post] = told
+                    progress(*told)
 
-    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        try:
-            ledgers = [ledger for ledger in pool.map(one, packages) if ledger is not None]
-        finally:  # on Ctrl-C each package ends after the fault that it is at
-            stop.set()
-    if not ledgers:
+        found = spread(
+            _harvest_package,
+            [(_placed(package), order, post) for package, post in zip(packages, each, strict=True)],
+            jobs=jobs,
+            dask=dask,
+            look=look,
+            stop=(each[0].folder / "stop").touch,
+        )
+    results: dict[str, PackageLedger | EmsError] = dict(zip(packages, found, strict=True))
+    problems = {package: result for package, result in results.items() if isinstance(result, EmsError)}
+    if len(problems) == len(packages):
         raise next(iter(problems.values()))
-    return Ledger(packages=tuple(ledgers), problems={name: str(error) for name, error in problems.items()})
+    return Ledger(
+        packages=tuple(result for result in results.values() if isinstance(result, PackageLedger)),
+        problems={name: str(error) for name, error in problems.items()},
+    )
 
 
-def _harvest(
-    prepared: Prepared,
-    strategies: Sequence[Strategy],
-    bounds: Bounds,
-    seed: int,
-    progress: Progress,
-    stop: threading.Event,
-) -> PackageLedger:
+def _placed(package: str) -> str:
+    """A folder by its whole path: a worker may stand elsewhere."""
+    return str(Path(package).resolve()) if is_folder(package) else package
+
+
+def _harvest_package(package: str, order: _Order, post: Post) -> PackageLedger | EmsError:
+    """One unit of work. An error is an answer: it must not end the other packages."""
+    post.only_stop()
+    try:
+        prepared = prepare(package, order.cache, pip_arguments=order.pip_arguments)
+        return _harvest(prepared, order, post)
+    except EmsError as error:
+        log.warning("%s is not harvested: %s", package, error)
+        return error
+    except Exception as error:  # packages come from anybody, and break what nobody has thought of
+        log.exception("%s is not harvested", package)
+        return InputError(f"{type(error).__name__}: {error}", hint="tell it to the authors of EMS, with the log")
+
+
+def _harvest(prepared: Prepared, order: _Order, post: Post) -> PackageLedger:
+    bounds = order.bounds
     began = time.monotonic()
     with Worker(prepared, bounds) as worker:
         reach, left_out = worker.baseline()
@@ -107,15 +148,15 @@ def _harvest(
             package=f"{prepared.name}=={prepared.version}",
             sources=sources,
             reach=reach,
-            strategies=strategies,
-            seed=seed,
+            strategies=order.strategies,
+            seed=order.seed,
             per_place=bounds.per_place,
             tell=ledger.notes.append,
         )
         for fault in draw:
-            progress(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
+            post.tell(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
             spent = time.monotonic() - began > bounds.seconds or ledger.planted >= bounds.per_package
-            if spent or stop.is_set():
+            if spent or post.stopped:
                 break
             if fault.id in done:
                 continue
@@ -124,9 +165,11 @@ def _harvest(
             record = {"fault": _told(fault, healthy, prepared), **outcome}
             _append(prepared.corpus, record)
             ledger.count(record)
-        progress(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
+        post.tell(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
     ledger.seconds = round(ledger.seconds, 1)
-    prepared.ledger.write_text(json.dumps(ledger.to_json(), indent=1))
+    written = prepared.ledger.with_name("ledger.json.new")
+    written.write_text(json.dumps(ledger.to_json(), indent=1))
+    written.replace(prepared.ledger)
     return ledger
 
 
