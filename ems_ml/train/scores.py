@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 1000
+Z95 = 1.959964  # of the normal distribution
 
 
 class FrequentByType:
@@ -89,3 +91,28 @@ def auc_interval(
             values.append(roc_auc_score(same[drawn], scores[drawn]))
     low, high = np.quantile(values, [0.025, 0.975]) if values else (float("nan"), float("nan"))
     return float(roc_auc_score(same, scores)), float(low), float(high)
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """95% confidence interval of a share (Wilson 1927, score interval without continuity correction)."""
+    if of == 0:
+        return 0.0, 1.0
+    share = hits / of
+    scale = 1 + Z95**2 / of
+    middle = (share + Z95**2 / (2 * of)) / scale
+    half = Z95 / scale * math.sqrt(share * (1 - share) / of + Z95**2 / (4 * of**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def kappa(first: Sequence[str], second: Sequence[str]) -> float:
+    """Cohen's kappa: how far two readings agree beyond what their shares of labels give by chance.
+
+    1 where they always agree; nan where chance alone would make them agree always, or where there is no reading.
+    """
+    of = len(first)
+    if of == 0:
+        return math.nan
+    agreed = sum(one == other for one, other in zip(first, second, strict=True)) / of
+    shares = Counter(second)
+    by_chance = sum(count * shares[name] for name, count in Counter(first).items()) / of**2
+    return math.nan if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import random
 import shutil
@@ -44,21 +43,10 @@ from ems_ml.redact import SecretRedactor
 from ems_ml.resources import shipped
 from ems_ml.settings import load_settings
 from ems_ml.strategies import load_strategies
+from ems_ml.train.scores import wilson
 from ems_ml.types import ErrorEvent, Outcome, RankedStrategy, RawReport, Verdict
 
 Rank = Callable[[ErrorEvent], Sequence[RankedStrategy]]
-Z95 = 1.959964
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """95% confidence interval of a share (Wilson 1927, score interval without continuity correction)."""
-    if of == 0:
-        return 0.0, 1.0
-    share = hits / of
-    scale = 1 + Z95**2 / of
-    middle = (share + Z95**2 / (2 * of)) / scale
-    half = Z95 / scale * math.sqrt(share * (1 - share) / of + Z95**2 / (4 * of**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def ranked_by_model() -> Rank:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ems_ml.train.fit import choose_thresholds
-from ems_ml.train.scores import FrequentByType, auc_interval, by_cause, calibration, hits, interval
+from ems_ml.train.scores import FrequentByType, auc_interval, by_cause, calibration, hits, interval, kappa, wilson
 
 
 def test_the_baseline_orders_by_type_then_by_all_and_counts_a_cause_once() -> None:
@@ -72,3 +72,20 @@ def test_thresholds_let_one_wrong_merge_weigh_ten_wrong_splits() -> None:
     chosen = choose_thresholds(predicted, many)
     assert 0.6 < chosen.join <= 0.9
     assert chosen.suggest <= 0.6  # but a person is asked
+
+
+def test_an_interval_of_a_share_is_wilson_s() -> None:
+    low, high = wilson(81, 263)  # Newcombe (1998), his first example
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(10, 10)[1] == pytest.approx(1)
+
+
+def test_kappa_is_agreement_beyond_chance() -> None:
+    first = ["yes"] * 25 + ["no"] * 25
+    second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
+    assert kappa(first, second) == pytest.approx(0.4)  # 0.7 agreed, 0.5 by chance
+    assert kappa(["a", "b"], ["a", "b"]) == 1
+    assert kappa(["a", "b"], ["b", "a"]) == -1
+    assert math.isnan(kappa(["a"], ["a"]))
+    assert math.isnan(kappa([], []))
