@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.build.training import Trained, answer_rows, evaluate_models, train_models
     from ems_ml.fix import EXIT_CODES, verdict_to_json
-    from ems_ml.harvest import Built, Ledger
+    from ems_ml.harvest import Bars, Built, Ledger
     from ems_ml.ingest.envelope import Envelope, parse_envelope, parse_event, public_key, sentry_report
     from ems_ml.ingest.files import Reading, read_file, read_jsonl, read_stream, shorten
     from ems_ml.ingest.reportlog import reports_of_lines, tail_reportlog
@@ -34,7 +34,7 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
     "ems_ml.build.training": ("Trained", "answer_rows", "evaluate_models", "train_models"),
-    "ems_ml.harvest": ("Built", "Ledger"),
+    "ems_ml.harvest": ("Bars", "Built", "Ledger"),
     "ems_ml.fix": ("EXIT_CODES", "verdict_to_json"),
     "ems_ml.ingest.envelope": ("Envelope", "parse_envelope", "parse_event", "public_key", "sentry_report"),
     "ems_ml.ingest.files": ("Reading", "read_file", "read_jsonl", "read_stream", "shorten"),
@@ -63,6 +63,7 @@ __all__ = [
     "MEMORY",
     "SCOPES",
     "Backoff",
+    "Bars",
     "Built",
     "Check",
     "Envelope",

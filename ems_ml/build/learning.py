@@ -21,19 +21,32 @@ def harvest(
     *,
     out: Path | None = None,
     jobs: int = 1,
+    dask: str | None = None,
     seed: int = 0,
     per_package: int | None = None,
+    seconds: float | None = None,
     progress: Progress = silent,
 ) -> tuple[Ledger, Built | None]:
     """Plant faults in the packages and keep the traces; with `out`, write the data set of the whole corpus there.
 
-    The corpus lies in the cache (EMS_CACHE); what an earlier run has done is not done again. Raises as
-    `ems_ml.harvest.harvest_faults` and `build_dataset` do.
+    The corpus lies in the cache (EMS_CACHE); what an earlier run has done is not done again. per_package, seconds:
+    bounds for each package; else those of `Bounds`. Raises as `ems_ml.harvest.harvest_faults` and `build_dataset` do.
     """
     cache = system.settings.cache
-    bounds = Bounds() if per_package is None else replace(Bounds(), per_package=per_package)
+    bounds = Bounds()
+    if per_package is not None:
+        bounds = replace(bounds, per_package=per_package)
+    if seconds is not None:
+        bounds = replace(bounds, seconds=seconds)
     ledger = harvest_faults(
-        packages, strategies=system.strategies, cache=cache, bounds=bounds, jobs=jobs, seed=seed, progress=progress
+        packages,
+        strategies=system.strategies,
+        cache=cache,
+        bounds=bounds,
+        jobs=jobs,
+        dask=dask,
+        seed=seed,
+        progress=progress,
     )
     if out is None:
         return ledger, None

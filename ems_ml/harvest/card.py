@@ -181,7 +181,7 @@ as they declare them: {licences}.
 - A figure "on real errors" from `fault` rows, or from `replay` rows of which anything was learnt.
 """
 
-_HEADS = ("kept", "survived", "asserted", "elsewhere", "import", "timeout", "memory", "crashed")
+_HEADS = ("kept", "survived", "asserted", "elsewhere", "import", "timeout", "memory", "disk", "crashed")
 _PLAIN_LICENCE = re.compile(r"[\w.+-]+(?: (?:OR|AND|WITH) [\w.+-]+)*")
 _NONE = "(none in these data)"
 _TOP = 18  # rows of a table of shares

@@ -20,6 +20,7 @@ OUTCOMES = (
     "broke_import",  # nothing could be collected any more
     "timed_out",
     "memory",
+    "disk",  # its tests wrote too much
     "crashed",  # the interpreter ended: a signal, or the runner itself was broken
 )
 

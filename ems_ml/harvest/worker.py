@@ -24,12 +24,14 @@ from ems_ml.harvest.types import Bounds, Fault, Prepared
 RUNNER = Path(__file__).with_name("runner.py")
 GRACE_SECONDS = 15.0  # beyond a fault's own time, before the runner itself counts as hanging
 TREE_MEMORY = 2 * 1024**3
+TREE_DISK = 512 * 1024**2  # of all that the tests write together
 FILE_BYTES = 64 * 1024**2
+CLAIM_SECONDS = 5.0  # a process that was killed lets go of its package a moment later
 MOST_RAW_TRACES = 25  # of one fault, before those that do not count are taken out
 
 
 class _Lost(Exception):
-    """The runner ended, hung or grew too large; `reason` is the outcome of the fault it was at."""
+    """The runner ended, hung or took too much; `reason` is the outcome of the fault it was at."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -65,13 +67,30 @@ class Worker:
     def _claim(self) -> None:
         """One harvest of a package at a time; the lock goes with the process, however that ends."""
         self._claimed = open(self.prepared.folder / "lock", "w")  # noqa: SIM115 (held as long as the worker)
-        try:
-            fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        deadline = time.monotonic() + CLAIM_SECONDS
+        while True:
+            try:
+                fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    self._claimed.close()
+                    raise UsageError(
+                        f"another process harvests {self.prepared.name} in this cache",
+                        hint="wait for it, or set EMS_CACHE",
+                    ) from error
+            time.sleep(0.1)
+        self._outlive_leftovers()
+
+    def _outlive_leftovers(self) -> None:
+        """Wait until the runner of a killed process has gone, which its supervisor sees to."""
+        import psutil
+
+        name = str(self.tree)
+        left = [one for one in psutil.process_iter(["cmdline"]) if any(name in a for a in one.info["cmdline"] or ())]
+        if psutil.wait_procs(left, timeout=15)[1]:
             self._claimed.close()
-            raise UsageError(
-                f"another process harvests {self.prepared.name} in this cache", hint="wait for it, or set EMS_CACHE"
-            ) from error
+            raise UsageError(f"processes of an earlier harvest still run in {name}", hint="end them, then run again")
 
     @property
     def isolation(self) -> sandbox.Isolation:
@@ -146,6 +165,8 @@ class Worker:
                 raise _Lost("timed_out")
             elif self._running.memory_bytes() > TREE_MEMORY:
                 raise _Lost("memory")
+            elif _disk_bytes(self.home) > TREE_DISK:
+                raise _Lost("disk")
         line, _, self._unread = b"".join(parts).partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -276,3 +297,13 @@ class Worker:
             outcome = "survived"
         traces = list(kept.values())[: self.bounds.traces_per_fault]
         return {"outcome": outcome, "traces": traces, "asserted": told["asserted"]}
+
+
+def _disk_bytes(folder: Path) -> int:
+    """What the files below a folder take on the disk."""
+    total = 0
+    for path, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):  # tests remove files meanwhile
+                total += os.lstat(os.path.join(path, file)).st_blocks * 512
+    return total

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ems_ml.build import bring_reports, build_data, harvest, tell_history
+from ems_ml.build import Bars, Ledger, bring_reports, build_data, harvest, tell_history
 from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes
 from ems_ml.service.commands.common import json_option, opened, print_json, store_option, table
@@ -20,53 +20,77 @@ def command() -> None:
 
 
 @command.command("faults")
-@click.argument("packages", metavar="PACKAGE[==VERSION]...", nargs=-1, required=True)
+@click.argument("packages", metavar="PACKAGE...", nargs=-1, required=True)
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="Write the data set of the whole corpus there."
 )
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Packages at a time.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Packages at a time, on cores.")
+@click.option("--dask", metavar="ADDRESS", help="Spread the packages over the workers of this Dask scheduler instead.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which faults are tried.")
 @click.option("--per-package", type=click.IntRange(1), default=None, help="At most so many faults a package.")
+@click.option("--seconds", type=click.FloatRange(1), default=None, help="At most so long a package, once it is ready.")
 @json_option
 def faults(
-    packages: tuple[str, ...], out: Path | None, jobs: int, seed: int, per_package: int | None, as_json: bool
-) -> None:
-    """Plant faults in packages from the index, run their own tests, keep the tracebacks of those that break.
+    packages: tuple[str, ...],
+    out: Path | None,
+    jobs: int,
+    dask: str | None,
+    seed: int,
+    per_package: int | None,
+    seconds: float | None,
+    as_json: bool,
+) -> int:
+    """Plant faults in packages, run their own tests, keep the tracebacks of those that break.
 
-    Every test runs in a sandbox. The corpus lies in the cache (EMS_CACHE); a run that was interrupted goes on.
+    PACKAGE is NAME or NAME==VERSION from the index, or a folder with a project's source (./my-project), which is
+    copied and never changed. Every test runs in a sandbox. The corpus lies in the cache (EMS_CACHE); a run that was
+    interrupted goes on. The exit code is 15 where a package could not be harvested, and another was.
     """
-    with opened(process="harvest") as system:
-        told = not as_json and sys.stderr.isatty()
+    told = not as_json and sys.stderr.isatty()
+    with opened(process="harvest") as system, Bars() as bars:
         ledger, built = harvest(
-            system, packages, out=out, jobs=jobs, seed=seed, per_package=per_package, progress=_told if told else _quiet
+            system,
+            packages,
+            out=out,
+            jobs=jobs,
+            dask=dask,
+            seed=seed,
+            per_package=per_package,
+            seconds=seconds,
+            progress=bars if told else _quiet,
         )
-    if told:
-        click.echo(err=True)
-    for package, why in ledger.problems.items():
-        click.echo(f"ems: {package} is not harvested: {why}", err=True)
     if as_json:
-        packages_ = [
-            {"package": one.package, "version": one.version, "planted": one.planted, "outcomes": dict(one.outcomes)}
-            for one in ledger.packages
-        ]
         print_json(
             {
-                "packages": packages_,
+                "packages": [asdict(one) for one in ledger.packages],
                 "problems": dict(ledger.problems),
                 "rows": built.rows if built else None,
                 "out": str(built.path) if built else None,
             }
         )
-        return
-    table(
-        [
-            (one.package, one.version, one.planted, ", ".join(f"{n} {name}" for name, n in one.outcomes.items()))
-            for one in ledger.packages
-        ],
-        ("package", "version", "planted", "outcomes"),
-    )
-    if built:
-        click.echo(f"{built.rows} rows of {built.groups} causes in {built.path}")
+    else:
+        _print_ledger(ledger)
+        if built:
+            click.echo(f"{built.rows} traces of {built.groups} faults in {built.path}")
+    for package, why in ledger.problems.items():
+        click.echo(f"ems: {package} is not harvested: {why}", err=True)
+    return exit_codes.SOME_FAILED if ledger.problems else exit_codes.OK
+
+
+def _print_ledger(ledger: Ledger) -> None:
+    """One line a package, every planted fault in exactly one of its outcomes."""
+    outcomes = list(ledger.packages[0].outcomes)
+    rows: list[tuple[object, ...]] = []
+    for one in ledger.packages:
+        each = f"{one.seconds / one.planted:.2f}" if one.planted else "-"
+        counts = [one.outcomes[name] for name in outcomes]
+        rows.append((one.package, one.version, one.tests, one.planted, *counts, one.traces, each))
+    if len(rows) > 1:
+        planted = sum(one.planted for one in ledger.packages)
+        sums = [sum(one.outcomes[name] for one in ledger.packages) for name in outcomes]
+        each = f"{sum(one.seconds for one in ledger.packages) / planted:.2f}" if planted else "-"
+        rows.append(("all", "", sum(one.tests for one in ledger.packages), planted, *sums, ledger.traces, each))
+    table(rows, ("package", "version", "tests", "planted", *outcomes, "traces", "s/fault"))
 
 
 @command.command("history")
@@ -173,10 +197,6 @@ def build_(out: Path, as_json: bool) -> None:
 
 def _read(project: str, done: int, of: int, told: int) -> None:
     click.echo(f"\r{project}: {done} of {of} commits read, {told} fixes told   ", nl=False, err=True)
-
-
-def _told(package: str, planted: int, of: int, kept: int) -> None:
-    click.echo(f"\r{package}: {planted} of {of} faults planted, {kept} kept   ", nl=False, err=True)
 
 
 def _quiet(package: str, planted: int, of: int, kept: int) -> None:
