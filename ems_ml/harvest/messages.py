@@ -152,6 +152,23 @@ _WANTED = re.compile(
     rf" (?:(?:the|an?|from|of|on|to|with|in|by|all|as|into|for) ){{0,2}}{_T.replace('?P<type>', '?P<type3>')}",
     re.IGNORECASE,
 )
+_AT_ONCE = re.compile(
+    r"^\W*(?:[\w./ -]{1,40}: ?|\([^)]*\) ?)?(?:also |properly |correctly |gracefully )?(?:catch|handle|ignore"
+    r"|suppress|capture"
+    r"|consume|except|stop|prevent|avoid|swallow|silence|tolerate)(?:e?s|e?d)? (?:an? |the |also |any "
+    r"|potential |possible |more )?"
+    rf"{_T}(?! (?:message|handling|instead of (?!just|only)|rather|as (?!well))|[/,] ?\w+ in test)",
+    re.IGNORECASE,
+)
+_WITH_ISSUE = re.compile(rf"^\W*{_T}:? (?:in|on|at|when|while|during|if|with|from) .*(?:#\d+|\bgh-\d+)", re.IGNORECASE)
+_HANDLING = re.compile(
+    rf"^\W*{_T},? handling\b|\bone more {_T.replace('?P<type>', '?P<type2>')} (?:catch|fix)", re.IGNORECASE
+)
+_BESIDE = re.compile(
+    r"\b(?:by (?:raising|throwing)|reject\w* (?:\w+ )?(?:with|by)|includ(?:e|es|ed|ing)|instead of (?:just|only)"
+    rf"|(?:parameters?|arguments?|types?|texts?|reasons?|causes?) (?:for|of)){_GAP}{_T}",
+    re.IGNORECASE,
+)
 _ADDS_HANDLER = re.compile(
     rf"\badd\w* (?:[\w./…-]+ ){{0,4}}?[\w./…-]*(?:handl\w+|catch\w*|except|guard|protection)(?: block"
     rf"| clause)? (?:for|of|against|on) "
@@ -186,13 +203,13 @@ _OTHER_WORK = re.compile(
     re.IGNORECASE,
 )
 _NO_FIX = re.compile(
-    r"^\W*(?:revert|merge|back ?out|undo|prepare|preparing|version|v?\d+\.\d|narrow|(?:do not|don't) show|show"
+    r"^\W*(?:revert|merge|back ?out|undo|prepare|preparing|version \d|v?\d+\.\d|narrow|(?:do not|don't) show|show"
     r"|display|tests?|tst|docs?|typing|type hints?|lint|style|flake8|changelog|typos?"
-    r"|release|bump|"
+    r"|releas\w+ v?\d|bump|"
     r"chore|ci|refactor\w*)\b|^\W*(?:\[[^]]*\] ?)?(?:add|fix|update|improve|correct)\w* (?:an? |the |some |more "
     r"|broken |failing )?"
     r"(?:unit |regression )?(?:tests?|docs?|documentation|docstrings?|typos?|changelog|comments?)\b"
-    r"|\b(?:clear|nice|bett|improv|help|inform|friendl)\w*\b[^.;]{0,30}\b(?:error|exception|message)",
+    r"|\b(?:clear|nice|bett|improv|helpful|inform|friendl)\w*\b[^.;]{0,30}\b(?:errors?|exceptions?|messages?)\b",
     re.IGNORECASE,
 )
 _REVERT = re.compile(r"^\W*(?:revert|back(?:ed|ing)? out)\b|^This reverts commit", re.IGNORECASE | re.MULTILINE)
@@ -216,6 +233,8 @@ _PULL = re.compile(r"\s*\((?:#|GH-?|PR ?#?)\d+\)")
 _BULLET = re.compile(r"\n\s*\n|\n\s*(?=[-*+•] )|\n\s*(?=\d+[.)] )")
 _SENTENCE = re.compile(r"(?<=[a-z)`'\"\]][.!?;])\s+(?=[A-Z`\"'-])")
 _TOKEN = re.compile(r"[^\W\d]\w*(?:'t\b)?")
+_RATHER = re.compile(r"^(?!.*\bnow\b).*\b(?:rather than|instead of)\b", re.IGNORECASE | re.DOTALL)
+_NEAR = 90  # characters, in the body, from what mends to the exception
 _LONGEST = 3000  # characters of a message that are read
 _LONGEST_SENTENCE = 600
 _LONGEST_NOTE = 20  # lines; what adds more tells a release, not a fix
@@ -277,12 +296,15 @@ def _mended(sentence: str, subject: str) -> str | None:
     if not _NAMED.search(sentence):
         return None
     gone = _NOT_RAISED.search(sentence) or _GONE.search(sentence)
+    if gone is not None and subject and _RATHER.search(sentence):
+        return None
     if gone is not None and not _ABOUT.search(sentence, gone.start()):
         return _type(gone)
-    added = _ADDS_HANDLER.search(sentence)
-    if added is not None:
-        return _type(added)
-    if _WANTED.search(sentence):
+    sure = (_AT_ONCE, _ADDS_HANDLER) if subject else (_AT_ONCE, _ADDS_HANDLER, _WITH_ISSUE, _HANDLING)
+    for pattern in sure:
+        if found := pattern.search(sentence):
+            return _type(found)
+    if _WANTED.search(sentence) or _BESIDE.search(sentence):
         return None
     text = _ERROR_TEXT.search(sentence)
     if text is not None and (_FIX_WORD.search(sentence[: text.start()]) or _FIX_WORD.search(subject)):
@@ -290,10 +312,10 @@ def _mended(sentence: str, subject: str) -> str | None:
     if _ABOUT.search(sentence):
         return None
     strong = _STRONG.search(sentence)
-    if strong is not None:
+    if strong is not None and not (subject and len(strong.group()) > _NEAR):
         return _type(strong)
     handled = _HANDLED.search(sentence)
-    if handled is not None and not _OTHER_WORK.search(sentence):
+    if handled is not None and not _OTHER_WORK.search(sentence) and not (subject and handled.start() > 3):
         return _type(handled)
     return None
 
