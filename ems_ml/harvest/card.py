@@ -405,19 +405,19 @@ def _shares(causes: pd.DataFrame, column: str) -> str:
 
 def _lopsided(causes: pd.DataFrame) -> str:
     """What planted faults have too much and too little of, in words, by the two distributions."""
-    if "replay" not in set(causes["kind"]):
-        return "There is no replayed crash in these data to compare with."
+    if not {"fault", "replay"} <= set(causes["kind"]):
+        return "There are no planted and replayed errors in these data to compare."
     lines = []
     plain = causes.assign(type=causes["type"].str.rpartition(".")[2])
     for column, what in (("type", "errors"), ("strategy", "strategies")):
         shares = _shares_by_kind(plain, column)
-        gap = shares["fault"] - shares["replay"] if "fault" in shares else -shares["replay"]
+        gap = shares["fault"] - shares["replay"]
         for words, some in (("too much", gap.sort_values(ascending=False)), ("too little", gap.sort_values())):
             names = [
                 name for name in some.index if abs(some[name]) >= 0.02 and (some[name] > 0) == (words == "too much")
             ]
             told = ", ".join(
-                f"`{name}` ({shares['fault'].get(name, 0):.0%} planted, {shares['replay'][name]:.0%} real)"
+                f"`{name}` ({shares['fault'][name]:.0%} planted, {shares['replay'][name]:.0%} real)"
                 for name in names[:6]
             )
             lines.append(f"- Planted faults give **{words}** of these {what}: {told or 'none by two points or more'}.")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from ems_ml import dataset
@@ -67,6 +68,25 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
+def told_row(**changes: Any) -> dict[str, Any]:
+    """A fix that a message tells, of another project."""
+    place = Frame(file="other/b.py", function="second", line=4, shape=("NAME", "."), words=("second",))
+    given = ErrorEvent(id="d" * 32, error=ExceptionRecord(type="KeyError", frames=(place,)), project="other")
+    of_commit = {"version": "c" * 12, "group": "other@" + "c" * 20, "commit": "c" * 40, "time": "2020-09-30T15:15:56Z"}
+    empty = {"test": "", "fault_note": "", "python": ""}
+    own = {"kind": "told", "words": ["fix", "keyerror"], "strategies": [{"name": "guard_none", "score": 0.9}]}
+    return {**dataset.row_from_event(given, **LABELS | of_commit | empty | own), **changes}
+
+
+def replay_row(**changes: Any) -> dict[str, Any]:
+    """A replayed crash of a third project."""
+    raised = Frame(file="third/c.py", function="third", line=1, shape=("Call",), words=("third",))
+    given = event("e" * 32, project="third", error=ExceptionRecord(type="OSError", frames=(raised,)), chain=())
+    of_commit = {"version": "f" * 12, "group": "third@" + "f" * 20, "commit": "f" * 40, "time": "2020-09-30T15:15:56Z"}
+    own = {"kind": "replay", "split": "replay", "strategies": [{"name": "guard_none", "score": 0.9}]}
+    return {**dataset.row_from_event(given, **LABELS | of_commit | own), **changes}
+
+
 @pytest.fixture
 def shipped_toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     dataset.write_rows(rows(), tmp_path / "faults.parquet")
@@ -93,8 +113,43 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 def test_data_are_chosen_by_kind_and_split(shipped_toys: Path) -> None:
     assert len(dataset.load_data("fault", "train")) == 2
     assert len(dataset.load_data(split="test")) == 0
-    with pytest.raises(InputError, match="'exam'"):
-        dataset.load_data(split="exam")
+    for wrong in ({"split": "exam"}, {"kinds": "rumour"}, {"kinds": ("fault", "rumour")}):
+        with pytest.raises(InputError, match=r"'exam'|'rumour'"):
+            dataset.load_data(**wrong)
+
+
+def test_kinds_are_never_mixed_unasked(shipped_toys: Path) -> None:
+    with pytest.raises(StoreError, match=r"told\.parquet"):
+        dataset.load_data(("fault", "told"))
+    dataset.write_rows([told_row()], shipped_toys / "told.parquet")
+    dataset.write_rows([replay_row()], shipped_toys / "replay.parquet")
+    assert dataset.load_data("fault")["kind"].tolist() == ["fault", "fault"]
+    assert dataset.load_data()["kind"].tolist() == ["fault", "fault", "replay", "told"]
+    assert dataset.load_data(["told", "fault"])["kind"].tolist() == ["fault", "fault", "told"]
+    assert dataset.load_data(split="train")["kind"].tolist() == ["fault", "fault", "told"]
+    assert dataset.load_data(split="replay")["kind"].tolist() == ["replay"]
+    names = ["guard_none", "guard_empty"]
+    dataset.validate(dataset.load_data(), allowed_shape=allowed, strategies=names)
+
+
+def test_shapes_are_those_of_the_frames(shipped_toys: Path) -> None:
+    loaded = dataset.load_data()
+    assert list(loaded.columns) == list(dataset.COLUMNS)
+    assert [list(shape) for shape in loaded["shapes"][0]] == [[], ["NAME", "."]]
+
+
+def test_a_file_of_an_earlier_version_can_be_read(tmp_path: Path) -> None:
+    dataset.write_rows(rows(), tmp_path / "faults.parquet")
+    table = pq.read_table(tmp_path / "faults.parquet")
+    later = ["strategies", "words", "removed", "added", "condition", "commit", "time"]
+    pq.write_table(table.drop_columns(later), tmp_path / "older.parquet")
+    frame = dataset.read_data(tmp_path / "older.parquet")
+    assert frame["commit"].tolist() == ["", ""]
+    assert [list(cell) for cell in frame["strategies"]] == [[], []]
+    dataset.validate(frame, allowed_shape=allowed, strategies=["guard_none", "guard_empty"])
+    pq.write_table(table.drop_columns(["frames"]), tmp_path / "broken.parquet")
+    with pytest.raises(StoreError, match=r"lacks \['frames'\]"):
+        dataset.read_data(tmp_path / "broken.parquet")
 
 
 def test_missing_and_broken_data_name_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +215,69 @@ def _frame(change: Mapping[str, Any]) -> Callable[[list[dict[str, Any]]], None]:
         pytest.param(_frame({"words": ["b", "a"]}), "not a sorted set", id="words in the line's order"),
         pytest.param(_frame({"file": "/home/me/toy/a.py"}), "path of some machine", id="machine path"),
         pytest.param(_frame({"role": "boss"}), "unknown role", id="unknown role"),
+        pytest.param(
+            _frame({"function": "total = row.price"}), "function that may be source", id="source as a function"
+        ),
+        pytest.param(_last({"message": "bad\n    total = row.price"}), "message with a line of code", id="message"),
+        pytest.param(
+            _last({"fault_note": "total = row.price"}), "fault_note that may be source", id="source as a note"
+        ),
+        pytest.param(_last({"fault_function": "x y"}), "fault_function of another form", id="function's form"),
+        pytest.param(_last({"version": "return 1"}), "version of another form", id="version's form"),
+        pytest.param(_last({"removed": [["total"]]}), "outside the vocabulary: 'total'", id="source taken away"),
+        pytest.param(_last({"added": [["total"]]}), "outside the vocabulary: 'total'", id="source brought in"),
+        pytest.param(_last({"words": ["fix"]}), "trace with the words of a commit", id="words beside a trace"),
+        pytest.param(
+            _last({"strategies": [{"name": "pray", "score": 1}]}), "not known: 'pray'", id="unknown second name"
+        ),
+        pytest.param(
+            _last({"strategies": [{"name": "guard_none", "score": 1}]}), "do not begin with", id="another first name"
+        ),
+        pytest.param(_last({"fault_file": ""}), "neither fault_file nor condition", id="no place"),
+        pytest.param(_last({"split": "replay"}), "nothing else, are in the split 'replay'", id="planted in replay"),
+        pytest.param(lambda given: given.append(replay_row(split="train")), "nothing else, are in", id="learnt replay"),
+        pytest.param(
+            lambda given: (
+                given.append(told_row(group="third@" + "f" * 20, project="third")) or given.append(replay_row())
+            ),
+            "is in more than one split",
+            id="a replayed fix that is learnt",
+        ),
+        pytest.param(
+            lambda given: given.append(told_row(project="toy", split="test")),
+            "'toy' is in more than one",
+            id="told leak",
+        ),
+        pytest.param(
+            lambda given: given.append(told_row(project="mistune")), "mistune must be in test", id="told split"
+        ),
+        pytest.param(
+            lambda given: given.append(told_row(message="no")), "told fix with a trace", id="told with a message"
+        ),
+        pytest.param(lambda given: given.append(told_row(words=[])), "without words", id="told without words"),
+        pytest.param(lambda given: given.append(told_row(commit="")), "without commit", id="told without commit"),
+        pytest.param(
+            lambda given: given.append(told_row(strategies=[])), "without commit, time or strat", id="unlabelled"
+        ),
+        pytest.param(
+            lambda given: given.append(
+                {**given[0], "event": "c" * 32, "group": "g3", "project": "far", "split": "test"}
+            ),
+            "have one trace in two splits",
+            id="near-equal traces",
+        ),
+        pytest.param(
+            lambda given: given.extend(
+                row(removed=[["NAME"] * 12], fault_function="Cart.add") for row in (told_row, replay_row)
+            ),
+            "have one fix in two splits",
+            id="one fix in two projects",
+        ),
+        pytest.param(
+            lambda given: given.extend({**given[0], "event": f"{n:032x}", "group": f"h{n}"} for n in range(20)),
+            "faults of toy give the same error",
+            id="an error of the run",
+        ),
     ],
 )
 def test_planted_mistakes_are_found(plant: Callable[[list[dict[str, Any]]], None], told: str, tmp_path: Path) -> None:
@@ -172,14 +290,42 @@ def test_planted_mistakes_are_found(plant: Callable[[list[dict[str, Any]]], None
         )
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("result = make(row, strict=True)", True),
+        ("    return rows[name]", True),
+        ("def __new__(_cls, x, y):", True),
+        ("except (KeyError, ValueError):", True),
+        ("elif first.name in names:  # again", True),
+        ("from shop.prices import total", True),
+        ("'NoneType' object has no attribute 'price'", False),
+        ("{'type': 'integer', 'minimum': 0}", False),
+        ("Token('RULE', 'start')", False),
+        ("expected: integer", False),
+        ("if you see this, tell us:", False),
+        ("x = 1", False),  # too short to be anybody's
+        ("'a' != 'length of value must be at least 8'", False),
+    ],
+)
+def test_a_line_of_code_is_told_from_a_message(line: str, code: bool) -> None:
+    assert dataset.masked(line) == ("<code>" if code else line)
+
+
+def test_the_shipped_data_are_small() -> None:
+    files = [path for path in dataset.data_folder().iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 60 * 2**20
+
+
 def test_the_shipped_data_keep_their_promises() -> None:
     frame = dataset.load_data()
     if set(frame["kind"]) == {"fault"}:  # made before messages were masked
         frame["message"] = frame["message"].map(dataset.masked)
     dataset.validate(frame, allowed_shape=known_token, strategies=[strategy.name for strategy in load_strategies()])
-    assert frame["group"].nunique() >= 300
-    assert frame["project"].nunique() >= 5
-    assert set(frame["split"]) == set(dataset.SPLIT_NAMES)
-    for row in frame.to_dict("records"):
+    planted = frame[frame["kind"] == "fault"]
+    assert planted["group"].nunique() >= 300
+    assert planted["project"].nunique() >= 5
+    assert set(planted["split"]) == set(dataset.SPLIT_NAMES)
+    for row in frame[frame["kind"] != "told"].to_dict("records"):
         event = dataset.event_from_row(row)
         assert any(frame.role is Role.APP for frame in event.error.frames), "raised in the package or below it"
