@@ -66,7 +66,7 @@ def _reason(said: str) -> str:
     """The lines of pip's errors that tell why, shortest way first: what a build said, else what pip says."""
     lines = [line.strip(" │×\t") for line in said.splitlines()]
     lines = [line for line in lines if line and not line.lower().startswith(_NO_REASON)]
-    told = [line for line in lines if "rror" in line and "subprocess-exited" not in line] or lines
+    told = [line for line in lines if "error" in line.lower() and "subprocess-exited" not in line] or lines
     return " ".join(dict.fromkeys(told[:4]))[:400] or "it ended without a reason"
 
 

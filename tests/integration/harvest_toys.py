@@ -1,0 +1,98 @@
+"""Tiny made packages to harvest, and a strategy that breaks them. Workers of a cluster import this by PYTHONPATH."""
+
+from __future__ import annotations
+
+import tarfile
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ems_ml.ports import SourceTree
+from ems_ml.types import ErrorEvent, Injection, Proposal
+
+#: A build backend that needs nothing but Python: zips the package and its metadata.
+BACKEND = """
+import os, zipfile
+NAME, VERSION = "{name}", "1.0"
+META = "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\nLicense: MIT\\n"
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    wheel = NAME + "-" + VERSION + "-py3-none-any.whl"
+    info = NAME + "-" + VERSION + ".dist-info/"
+    with zipfile.ZipFile(os.path.join(wheel_directory, wheel), "w") as packed:
+        files = {{"src/" + NAME + "/" + file: NAME + "/" + file for file in os.listdir("src/" + NAME)}}
+        for source, target in files.items():
+            if source.endswith(".py"):
+                packed.write(source, target)
+        packed.writestr(info + "METADATA", META)
+        packed.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        packed.writestr(info + "RECORD", "".join(t + ",,\\n" for t in [*files.values(), info + "METADATA"]))
+    return wheel
+"""
+PROJECT = """
+    [build-system]
+    requires = []
+    build-backend = "backend"
+    backend-path = ["."]
+    [project]
+    name = "{name}"
+    version = "1.0"
+"""
+FUNCTION = """
+def look{n}(table):
+    found = table["key{n}"]
+    return found
+"""
+TEST = """
+def test_look{n}():
+    time.sleep(0.02)
+    assert {name}.look{n}({{"key{n}": 1}}) == 1
+"""
+
+
+def toy(name: str, functions: int = 3, **files: str) -> dict[str, str]:
+    """The files of a package whose every function has a test; `files` adds or replaces, with "__" for "/"."""
+    own = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        "pyproject.toml": PROJECT.format(name=name),
+        "backend.py": BACKEND.format(name=name),
+        f"src/{name}/__init__.py": "".join(FUNCTION.format(n=n) for n in range(functions)),
+        f"tests/test_{name}.py": f"import time\nimport {name}\n"
+        + "".join(TEST.format(n=n, name=name) for n in range(functions)),
+    }
+    return {**own, **files}
+
+
+def lay(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write `files` into `folder`, which every user may then read, as pip in the sandbox must."""
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(textwrap.dedent(text).lstrip("\n"))
+    folder.chmod(0o755)
+    return folder
+
+
+def pack(folder: Path, name: str, files: Mapping[str, str]) -> None:
+    """A source distribution of version 1.0 in `folder`."""
+    root = lay(folder / f"{name}-1.0", files)
+    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        archive.add(root, arcname=f"{name}-1.0")
+    folder.chmod(0o755)
+
+
+class WrongKey:
+    """A strategy that asks a table for another key, which raises."""
+
+    name = "correct_literal"
+
+    def recognise(self, before: str, after: str) -> float:
+        return 0.0
+
+    def inject(self, source: str) -> Iterator[Injection]:
+        lines = source.splitlines()
+        for at, line in enumerate(lines):
+            if 'table["key' in line:
+                changed = "\n".join([*lines[:at], line.replace("key", "no"), *lines[at + 1 :], ""])
+                yield Injection(strategy=self.name, source=changed, line=at + 1, function=lines[at - 1], note="a key")
+
+    def propose(self, event: ErrorEvent, source: SourceTree) -> Iterator[Proposal]:
+        return iter(())
