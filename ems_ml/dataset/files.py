@@ -23,11 +23,18 @@ def data_folder() -> Path:
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], path: Path) -> int:
-    """Write rows as one Parquet file, in order; answers how many. The same rows give the same bytes."""
+    """Write rows, also those of a frame, as one Parquet file, in order; answers how many.
+
+    The same rows give the same bytes.
+    """
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist(list(rows), schema=schema())
+    def line(number: Any) -> int | None:
+        return None if pd.isna(number) else int(number)
+
+    table = pa.Table.from_pylist([{**row, "fault_line": line(row["fault_line"])} for row in rows], schema=schema())
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     pq.write_table(table, partial, compression="zstd", compression_level=12)
@@ -57,6 +64,7 @@ def read_data(path: Path) -> pd.DataFrame:
         empty = pa.array([LATER[name]] * table.num_rows, type=wanted.field(name).type)
         table = table.append_column(name, empty)
     frame: pd.DataFrame = table.select(wanted.names).to_pandas()
+    frame["fault_line"] = frame["fault_line"].astype("Int32")
     frame["shapes"] = [[one["shape"] for one in stack] for stack in frame["frames"]]
     return frame[list(COLUMNS)]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -102,6 +103,17 @@ def test_an_event_comes_back_as_it_was(shipped_toys: Path) -> None:
     assert (back.id, back.project, back.release) == ("a" * 32, "toy", "1.0")
     assert dataset.event_from_row(loaded.iloc[0]).error == back.error
     assert dataset.event_from_row(rows()[0]).error == back.error
+
+
+def test_the_rows_of_a_frame_can_be_written_again(shipped_toys: Path) -> None:
+    before = (shipped_toys / "faults.parquet").read_bytes()
+    given = [*rows()[:1], {**rows()[1], "fault_line": None}]
+    dataset.write_rows(given, shipped_toys / "faults.parquet")
+    read = dataset.load_data()
+    assert read["fault_line"].tolist() == [3, pd.NA]
+    again = [{**row, "fault_line": 3} for row in read.to_dict("records")]
+    dataset.write_rows(again, shipped_toys / "faults.parquet")
+    assert (shipped_toys / "faults.parquet").read_bytes() == before
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
