@@ -130,8 +130,8 @@ def _fewer(items: list[Any], most: int) -> list[Any]:
 class Recorder:
     """The pytest plugin: picks tests, follows them, and writes each outcome at once, so that a kill loses none."""
 
-    def __init__(self, out: Any, request: dict[str, Any], tracer: Any) -> None:
-        self.out, self.tracer = out, tracer
+    def __init__(self, out: Any, request: dict[str, Any], tracer: Any, watch: Any = None) -> None:
+        self.out, self.tracer, self.watch = out, tracer, watch
         self.wanted = set(request["tests"]) if request["tests"] is not None else None
         self.most = request.get("most", 0)
         self.patience = request.get("patience", 0)
@@ -155,6 +155,17 @@ class Recorder:
     def pytest_sessionstart(self, session: Any) -> None:
         self.session = session
 
+    def pytest_internalerror(self, excrepr: Any, excinfo: Any) -> None:
+        self._tell({"kind": "broken", "error": f"pytest: {excinfo.typename}: {excinfo.value}"[:500]})
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        if self.watch is not None:
+            self.watch.resume()
+        yield
+        if self.watch is not None:
+            self.watch.end_of_test()
+
     def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
         if self.tracer is not None:
             self.tracer.switch_context(nodeid)
@@ -172,7 +183,7 @@ class Recorder:
             return
         test = getattr(report, "nodeid", "")
         try:
-            described = describe(call.excinfo.value)
+            described = describe(_collected(call.excinfo.value))
         except RecursionError:
             return
         self._tell({"kind": "trace", "test": test, "when": getattr(call, "when", "collect"), **described})
@@ -195,6 +206,33 @@ class Recorder:
             )
 
 
+def _collected(error: BaseException) -> BaseException:
+    """What a test file's import really raised: pytest puts an error of its own around it."""
+    return error.__cause__ if type(error).__name__ == "CollectError" and error.__cause__ is not None else error
+
+
+def _watch(told: dict[str, Any]) -> Any:
+    """A bad environment around one statement: `conditions.py`, which lies beside this file."""
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conditions.py")
+    spec = importlib.util.spec_from_file_location("ems_conditions", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    watch = module.Watch(told)
+    watch.begin()
+    return watch
+
+
+def _remove(folder: str) -> None:
+    """A folder whatever the modes of what is in it, which a killed child could not set back."""
+    for path, folders, _ in os.walk(folder):
+        for name in folders:
+            with contextlib.suppress(OSError):
+                os.chmod(os.path.join(path, name), 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class TooSlow(BaseException):
     """A test takes longer than is allowed on healthy code; no `except Exception` of its own may catch it."""
 
@@ -215,6 +253,8 @@ def _arguments(request: dict[str, Any], config: dict[str, Any]) -> list[str]:
         "ignore::pytest.PytestConfigWarning",
         "-W",
         "ignore::pytest.PytestAssertRewriteWarning",  # the runner has imported plugins before
+        "-W",
+        "ignore::pytest.PytestUnknownMarkWarning",  # the marks of the plugins in QUIET
         *QUIET,
         "--rootdir",
         config["tree"],
@@ -248,7 +288,8 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
         )
         tracer.start()
     with open(request["out"], "w") as out:
-        recorder = Recorder(out, request, tracer)
+        watch = _watch(request["condition"]) if request.get("condition") else None
+        recorder = Recorder(out, request, tracer, watch)
         signal.signal(signal.SIGALRM, _too_slow)
         code = pytest.main(_arguments(request, config), plugins=[recorder])
         if tracer is not None:
@@ -353,7 +394,7 @@ def _answer(request: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         for line in out:
             with contextlib.suppress(ValueError):  # the last line of a killed child may be torn
                 records.append(json.loads(line))
-    shutil.rmtree(request["scratch"], ignore_errors=True)
+    _remove(request["scratch"])
     return {"ended": ended, "seconds": time.monotonic() - began, "records": records}
 
 

@@ -10,7 +10,9 @@ import select
 import shutil
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,8 +22,10 @@ from ems_ml.errors import InputError, UsageError
 from ems_ml.harvest.plan import Reach
 from ems_ml.harvest.traces import Places, cleaned, digest, judge
 from ems_ml.harvest.types import Bounds, Fault, Prepared
+from ems_ml.types import Condition
 
 RUNNER = Path(__file__).with_name("runner.py")
+CONDITIONS = Path(__file__).with_name("conditions.py")
 GRACE_SECONDS = 15.0  # beyond a fault's own time, before the runner itself counts as hanging
 TREE_MEMORY = 2 * 1024**3
 TREE_DISK = 512 * 1024**2  # of all that the tests write together
@@ -126,7 +130,7 @@ class Worker:
                     "PYTHONPYCACHEPREFIX": str(self.home / "pycache"),
                     "HYPOTHESIS_STORAGE_DIRECTORY": str(self.home / "hypothesis"),
                 },
-                readable=[self.prepared.python.parent.parent, RUNNER, self.tree],
+                readable=[self.prepared.python.parent.parent, RUNNER, CONDITIONS, self.tree],
                 home=self.home,
                 stdin=subprocess.PIPE,
                 stderr=log,
@@ -210,7 +214,10 @@ class Worker:
         slowest = self.bounds.slowest_test
         tests = tuple(sorted(t for t in passed[0] if passed[0][t] <= slowest and t in passed[1]))
         if not tests:
-            raise InputError(f"no test of {self.prepared.name} passes on healthy code", hint="harvest another package")
+            raise InputError(
+                f"no test of {self.prepared.name} passes on healthy code: {_why(records)}",
+                hint="harvest another package",
+            )
         self.modules = records[-1]["modules"]
         with contextlib.suppress(_Lost):  # what cannot be warmed is imported by each child
             self._ask({"do": "warm", "modules": self.modules}, 120)
@@ -240,7 +247,7 @@ class Worker:
         began = time.monotonic()
         target.write_text(fault.plant(healthy), encoding="utf-8", newline="")
         try:
-            answer = self._run_tests(tests)
+            answer = self._run_tests(tests, fault)
         except _Lost as lost:
             self.restart()
             return {"outcome": lost.reason, "traces": [], "asserted": 0, "seconds": time.monotonic() - began}
@@ -248,28 +255,32 @@ class Worker:
             shutil.copy2(self.prepared.tree / fault.file, target)
         if not self.isolation.filesystem:
             self._fresh_copy()  # nothing kept the tests from writing into it
-        return {**self._judged(answer), "seconds": round(time.monotonic() - began, 3)}
+        return {**self._judged(answer, fault.condition), "seconds": round(time.monotonic() - began, 3)}
 
-    def _run_tests(self, tests: list[str]) -> dict[str, Any]:
+    def _run_tests(self, tests: list[str], fault: Fault) -> dict[str, Any]:
         """Collect only what is named; where the fault changes the names, collect the files."""
+        condition: dict[str, Any] | None = None
+        if fault.condition is not None:
+            place = {"file": str(self.tree / fault.file), "start": fault.start + 1, "end": fault.end}
+            condition = {**asdict(fault.condition), **place}
         functions = sorted({test.partition("[")[0] for test in tests})
         answer: dict[str, Any] = {}
         for args in (functions, sorted({test.partition("::")[0] for test in tests})):
-            request = self._request(do="try", args=args, tests=tests, most=MOST_RAW_TRACES)
+            request = self._request(do="try", args=args, tests=tests, most=MOST_RAW_TRACES, condition=condition)
             answer = self._ask(request, self.bounds.fault_seconds)
             end = answer["records"][-1] if answer["records"] else {}
             if end.get("code") != 4:  # pytest: a named test was not found
                 break
         return answer
 
-    def _judged(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+    def _judged(self, answer: Mapping[str, Any], condition: Condition | None = None) -> dict[str, Any]:
         records = answer["records"]
         kept: dict[str, dict[str, Any]] = {}
         told = {"asserted": 0, "elsewhere": 0, "import": 0}
         hog = False
         for raw in (record for record in records if record["kind"] == "trace"):
             trace = cleaned(raw, self.places)
-            verdict = judge(trace)
+            verdict = judge(trace, at_import=condition is not None)
             if trace["type"] == "MemoryError":
                 hog = True
             elif verdict == "kept":
@@ -297,6 +308,14 @@ class Worker:
             outcome = "survived"
         traces = list(kept.values())[: self.bounds.traces_per_fault]
         return {"outcome": outcome, "traces": traces, "asserted": told["asserted"]}
+
+
+def _why(records: list[dict[str, Any]]) -> str:
+    """What broke most tests of a run, in one short line."""
+    broken = [record["error"] for record in records if record["kind"] == "broken"]
+    traces = [f"{r['type']}: {r['message']}" for r in records if r["kind"] == "trace"]
+    counted = Counter(" ".join(said.split())[:200] for said in broken or traces)
+    return counted.most_common(1)[0][0] if counted else "none was found, or all are skipped or too slow"
 
 
 def _disk_bytes(folder: Path) -> int:
