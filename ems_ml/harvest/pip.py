@@ -26,13 +26,14 @@ def pip(
     writable: Sequence[Path],
     pip_arguments: Sequence[str] = (),
     python: Path | None = None,
-    limits: sandbox.Limits = INSTALL,
+    limits: sandbox.Limits | None = None,
 ) -> None:
     """Run one command of pip with the caller's own configuration of it, into the environment of `python`.
 
     writable: the folders that it may change; they are handed to the sandbox's own user. Raises `InputError` with
     pip's reason where it fails or goes over its limits.
     """
+    limits = limits or INSTALL
     into = ["--python", str(python)] if python else []
     quiet = ["--disable-pip-version-check", "--quiet", "--no-input", "--no-cache-dir"]
     command = [sys.executable, "-m", "pip", *into, arguments[0], *quiet, *pip_arguments, *arguments[1:]]
