@@ -243,14 +243,28 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What is wrong with the environment while one statement runs; made real by `ems_ml.harvest.conditions`."""
+
+    kind: str  # hide_module, other_version, unset_variable, set_variable, empty_file, no_access, remove_path ...
+    target: str = ""  # the module, variable or limit; "" for whatever path or service the statement uses
+    value: str = ""
+    lines: int = 1  # how many lines the statement takes, from `Injection.line` on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
-    """One fault that can be planted in a file: the whole changed text, and where."""
+    """One fault that can be planted in a file: the whole changed text, and where.
+
+    With a `condition` the text is the healthy one: it is the environment of the statement at `line` that is at fault.
+    """
 
     strategy: str
     source: str  # the whole file with the fault in it
     line: int  # first line of the fault, 1-based, in the changed text
     function: str  # qualified name of the enclosing function, "" at module level
     note: str  # what was done, in words, without source text
+    condition: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,8 @@ def _flaw(proposal: Proposal, source: SourceTree) -> str | None:
         return f"left out: {proposal.path} is not a file of the repository"
     if before == proposal.source:
         return "left out: it changes nothing"
+    if not proposal.path.endswith(".py"):
+        return None  # requirements and other settings: the tests are the judge
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the project's own odd escapes are not our concern

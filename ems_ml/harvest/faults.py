@@ -11,7 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,7 @@ def _told(fault: Fault, healthy: str, prepared: Prepared) -> dict[str, Any]:
     """The fault as the corpus keeps it, with the lines before and after."""
     file = os.path.relpath(prepared.tree / fault.file, prepared.source)
     before = healthy.splitlines(keepends=True)[fault.start : fault.end]
+    condition = {} if fault.condition is None else {"condition": asdict(fault.condition)}
     return {
         "id": fault.id,
         "strategy": fault.strategy,
@@ -202,6 +203,7 @@ def _told(fault: Fault, healthy: str, prepared: Prepared) -> dict[str, Any]:
         "start": fault.start,
         "before": before,
         "after": list(fault.lines),
+        **condition,
     }
 
 

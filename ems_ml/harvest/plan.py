@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from ems_ml.harvest.types import Fault, fault_id
 from ems_ml.ports import Strategy
-from ems_ml.types import Injection
+from ems_ml.types import Condition, Injection
 
 BATCH = 8  # injections that are asked for and shuffled together
 
@@ -107,13 +107,13 @@ class Draw:
 
     def __iter__(self) -> Iterator[Fault]:
         turns = {strategy.name: self._of(strategy) for strategy in self.strategies}
-        taken: set[tuple[str, int, int, tuple[str, ...]]] = set()
+        taken: set[tuple[str, int, int, tuple[str, ...], Condition | None]] = set()
         while turns:
             for name in list(turns):
                 fault = next(turns[name], None)
                 if fault is None:
                     del turns[name]
-                elif (change := (fault.file, fault.start, fault.end, fault.lines)) not in taken:
+                elif (change := (fault.file, fault.start, fault.end, fault.lines, fault.condition)) not in taken:
                     taken.add(change)
                     yield fault
 
@@ -149,8 +149,13 @@ class Draw:
 
     def _fault(self, file: str, healthy: str, injection: Injection) -> Fault | None:
         start, end, lines = edit(healthy, injection.source)
+        condition = injection.condition
+        if condition is not None:
+            start, end = injection.line - 1, injection.line - 1 + condition.lines
+            lines = tuple(healthy.splitlines(keepends=True)[start:end])
+        told = () if condition is None else (condition.kind, condition.target, condition.value)
         fault = Fault(
-            id=fault_id(self.package, file, injection.strategy, start, end, lines),
+            id=fault_id(self.package, file, injection.strategy, start, end, lines, *told),
             strategy=injection.strategy,
             file=file,
             start=start,
@@ -159,6 +164,7 @@ class Draw:
             line=injection.line,
             function=injection.function,
             note=injection.note,
+            condition=condition,
         )
         changes = bool(lines) or end > start
         return fault if changes and self.reach.choose(fault, healthy, 1) else None

@@ -130,8 +130,8 @@ def _fewer(items: list[Any], most: int) -> list[Any]:
 class Recorder:
     """The pytest plugin: picks tests, follows them, and writes each outcome at once, so that a kill loses none."""
 
-    def __init__(self, out: Any, request: dict[str, Any], tracer: Any, watch: Any = None) -> None:
-        self.out, self.tracer, self.watch = out, tracer, watch
+    def __init__(self, out: Any, request: dict[str, Any], tracer: Any) -> None:
+        self.out, self.tracer = out, tracer
         self.wanted = set(request["tests"]) if request["tests"] is not None else None
         self.most = request.get("most", 0)
         self.patience = request.get("patience", 0)
@@ -157,14 +157,6 @@ class Recorder:
 
     def pytest_internalerror(self, excrepr: Any, excinfo: Any) -> None:
         self._tell({"kind": "broken", "error": f"pytest: {excinfo.typename}: {excinfo.value}"[:500]})
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call(self) -> Iterator[None]:
-        if self.watch is not None:
-            self.watch.resume()
-        yield
-        if self.watch is not None:
-            self.watch.end_of_test()
 
     def pytest_runtest_logstart(self, nodeid: str, location: Any) -> None:
         if self.tracer is not None:
@@ -211,17 +203,15 @@ def _collected(error: BaseException) -> BaseException:
     return error.__cause__ if type(error).__name__ == "CollectError" and error.__cause__ is not None else error
 
 
-def _watch(told: dict[str, Any]) -> Any:
-    """A bad environment around one statement: `conditions.py`, which lies beside this file."""
+def _watching(told: dict[str, Any]) -> Any:
+    """The plugin that keeps a bad environment around one statement: `conditions.py`, which lies beside this file."""
     place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conditions.py")
     spec = importlib.util.spec_from_file_location("ems_conditions", place)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    watch = module.Watch(told)
-    watch.begin()
-    return watch
+    return module.plugin(module.Watch(told))
 
 
 def _remove(folder: str) -> None:
@@ -288,10 +278,10 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
         )
         tracer.start()
     with open(request["out"], "w") as out:
-        watch = _watch(request["condition"]) if request.get("condition") else None
-        recorder = Recorder(out, request, tracer, watch)
+        watching = [_watching(request["condition"])] if request.get("condition") else []
+        recorder = Recorder(out, request, tracer)
         signal.signal(signal.SIGALRM, _too_slow)
-        code = pytest.main(_arguments(request, config), plugins=[recorder])
+        code = pytest.main(_arguments(request, config), plugins=[recorder, *watching])
         if tracer is not None:
             tracer.stop()
             _tell_lines(tracer, recorder)

@@ -89,18 +89,21 @@ def _record(raw: Mapping[str, Any], places: Places) -> dict[str, Any]:
     return {"type": raw["type"], "message": message, "relation": raw["relation"], "frames": frames}
 
 
-def judge(trace: Mapping[str, Any]) -> Kind:
+def judge(trace: Mapping[str, Any], *, at_import: bool = False) -> Kind:
     """Whether a trace counts: raised in the package's own code or below it.
 
     "asserted": an assertion of the test (or of its runner's helpers) failed. "elsewhere": raised by test code, or by
-    a library that the test called. "import": raised while tests were collected.
+    a library that the test called. "import": raised while tests were collected, which counts as any other with
+    `at_import`: where a bad environment is what the import met.
     """
-    if trace["when"] == "collect":
+    if trace["when"] == "collect" and not at_import:
         return "import"
     roles: Sequence[str] = [frame["role"] for frame in trace["frames"]]
     ours = [index for index, role in enumerate(roles) if role in (Role.TEST, Role.RUNNER)]
     below = roles[ours[-1] + 1 :] if ours else roles
     if Role.APP in below:
         return "kept"
+    if trace["when"] == "collect":
+        return "import"
     by_test = not below and trace["type"].rsplit(".", 1)[-1] in ("AssertionError", "Failed")
     return "asserted" if by_test else "elsewhere"

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ems_ml.types import Condition
+
 HARVEST_VERSION = "1"  # a change of the rules changes it, and with it where the corpus is kept
 
 KEPT = "kept"  # at least one trace that counts
@@ -79,6 +81,7 @@ class Fault:
     line: int  # first line of the fault in the changed text, 1-based
     function: str
     note: str
+    condition: Condition | None = None  # then `lines` are the healthy ones, and the environment is at fault
 
     def plant(self, healthy: str) -> str:
         """The file's text with the fault in it."""

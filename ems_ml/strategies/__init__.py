@@ -35,6 +35,7 @@ BUILT_IN = (
     "correct_condition",
     "correct_literal",
     "correct_expression",
+    "install_dependency",
 )
 
 

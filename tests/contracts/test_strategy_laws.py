@@ -19,6 +19,7 @@ from ems_ml.ports import Strategy
 from ems_ml.source.module import Module
 from ems_ml.strategies import BUILT_IN, STRATEGY_NAMES, load_strategies, recognise
 from ems_ml.strategies.base import first_difference
+from ems_ml.strategies.environment import mended
 from ems_ml.types import ErrorEvent, Frame, Proposal, RawReport, SourceFile
 
 ALL = load_strategies()
@@ -75,9 +76,13 @@ def test_an_injection_is_one_valid_fault(strategy: Strategy, sample: str) -> Non
     healthy = SAMPLES[sample]
     for injection in strategy.inject(healthy):
         assert injection.strategy == strategy.name
-        assert injection.source != healthy
+        if injection.condition is None:
+            assert injection.source != healthy
+            assert injection.line == first_difference(healthy, injection.source)
+        else:
+            assert injection.source == healthy, "the environment is at fault, not the text"
+            assert 0 < injection.line <= injection.line + injection.condition.lines - 1 <= len(healthy.splitlines())
         ast.parse(injection.source)
-        assert injection.line == first_difference(healthy, injection.source)
         assert NOTE.fullmatch(injection.note), "a note is plain words: no source text"
 
 
@@ -92,7 +97,8 @@ def test_undoing_a_fault_is_recognised_as_its_strategy() -> None:
     for healthy in SAMPLES.values():
         for strategy in ALL:
             for injection in strategy.inject(healthy):
-                named = recognise(injection.source, healthy, ALL)
+                change = (injection.source, healthy) if injection.condition is None else mended(injection.condition)
+                named = recognise(*change, ALL)
                 primary = named[0][0] if named else "nothing"
                 right += primary == strategy.name
                 total += 1
@@ -167,6 +173,34 @@ REPAIRS = [
 ]  # fmt: skip
 
 
+OUTSIDE = {"install_dependency", "pin_dependency"} & set(BUILT_IN)  # they change requirements, and no code
+
+
+class TwoFiles(OneFile):
+    """A source tree of a module and its requirements."""
+
+    def __init__(self, path: str, text: str, requirements: str) -> None:
+        super().__init__(path, text)
+        self.requirements = requirements
+
+    def read(self, path: str) -> str | None:
+        return self.requirements if path == "requirements.txt" else super().read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "before", "after"),
+    [
+        ("install_dependency", "import no_such_thing\n", "a==1\n", "a==1\nno_such_thing\n"),
+        ("install_dependency", "import no_such_thing\n", "a==1\r\n", "a==1\r\nno_such_thing\r\n"),
+    ],
+)
+def test_a_proposal_changes_the_requirements(name: str, code: str, before: str, after: str) -> None:
+    (proposal,) = BY_NAME[name].propose(error_of(code, "1"), TwoFiles("app.py", code, before))
+    assert (proposal.path, proposal.source) == ("requirements.txt", after)
+    assert recognise(before, after, ALL)[0][0] == name
+    assert list(BY_NAME[name].propose(error_of(code, "1"), TwoFiles("app.py", code, after))) == []
+
+
 def mends(text: str, check: str) -> bool:
     def refuses(call: str, kind: type[Exception]) -> bool:
         try:
@@ -186,7 +220,7 @@ def mends(text: str, check: str) -> bool:
 
 
 def test_the_table_of_repairs_has_every_strategy() -> None:
-    assert {name for name, *_ in REPAIRS} == set(BUILT_IN)
+    assert {name for name, *_ in REPAIRS} == set(BUILT_IN) - OUTSIDE
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
