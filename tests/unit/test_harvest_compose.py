@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ems_ml.harvest.card import table
 from ems_ml.harvest.compose import Built
 from ems_ml.harvest.reasons import ENOUGH, REASONS, why_few
 from ems_ml.redact import SecretRedactor
+from ems_ml.service import cli
 from ems_ml.strategies import STRATEGY_NAMES
 from tests.toy_cache import fault, frame, replay, told, trace, write_cache, write_history, write_package
 
@@ -114,6 +116,24 @@ def test_the_same_cache_gives_the_same_files_and_what_it_lacks_goes(cache: Path,
     build(smaller, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"README.md", "cache", "faults.parquet"}
     assert "There are no planted and replayed errors in these data to compare." in (tmp_path / "README.md").read_text()
+
+
+def test_the_command_writes_it(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("EMS_CACHE", str(cache))
+    out = tmp_path / "data"
+    assert cli.run(["harvest", "build", "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["kinds"] == {"fault": 6, "replay": 2, "told": 3}
+    assert (told["rows"], told["causes"], told["out"]) == (11, 11, str(out))
+    assert len(read(out)) == 11
+    assert cli.run(["harvest", "build", "--out", str(out)]) == 0
+    assert "11 rows of 11 causes" in capsys.readouterr().out
+    monkeypatch.setenv("EMS_CACHE", str(tmp_path / "empty"))
+    assert cli.run(["harvest", "build", "--out", str(out)]) == InputError.exit_code
+    assert len(read(out)) == 11, "what was there stays"
 
 
 def test_an_empty_cache_names_the_remedy(tmp_path: Path) -> None:
@@ -253,6 +273,12 @@ def test_the_splits_are_about_65_12_and_23_percent() -> None:
         ("prettytable", "tabulate", "wcwidth"), ("packaging", "pip", "setuptools"),
     ):  # fmt: skip
         assert len({dataset.SPLITS[name] for name in family}) == 1, family
+
+
+def test_make_data_plants_in_every_package_of_the_table() -> None:
+    makefile = (Path(__file__).resolve().parents[2] / "Makefile").read_text()
+    named = makefile.partition("PACKAGES ?= ")[2].partition("\n\n")[0].replace("\\\n", " ").split("\n")[0].split()
+    assert sorted(named) == sorted(set(dataset.SPLITS) - {"pip", "setuptools"})
 
 
 def test_a_table_without_rows_says_so() -> None:
