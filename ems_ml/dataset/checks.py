@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -243,8 +244,22 @@ def _kind_problems(row: Mapping[Any, Any]) -> Iterator[str]:
             yield "a trace with the words of a commit"
     if kind in ("told", "replay") and not (row["commit"] and row["time"] and len(row["strategies"])):
         yield f"a {kind} row without commit, time or strategies"
+    if row["condition"] and not _is_condition(row["condition"]):
+        yield f"a condition that is no plain record: {row['condition']!r}"
     if not row["fault_file"] and not row["condition"]:
         yield "neither fault_file nor condition says where the fault lies"
+
+
+def _is_condition(text: str) -> bool:
+    """Whether it is JSON of names with plain values, none of them code or a path of some machine."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return False
+    values = list(told.values()) if isinstance(told, dict) else [told]
+    return isinstance(told, dict) and not any(
+        isinstance(value, dict | list) or is_code(str(value)) or _MACHINE_PATH.match(str(value)) for value in values
+    )
 
 
 def _text_problems(row: Mapping[Any, Any]) -> Iterator[str]:

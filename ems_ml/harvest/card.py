@@ -36,7 +36,8 @@ _TEXT = """\
 {kinds}
 
 - **`fault`**: a fault was planted on purpose in a healthy, tested package; the traceback is a real one, of a test of
-  that package which the fault broke. The cause is known, and so is what mends it: the reversal.
+  that package which the fault broke. The cause is known, and so is what mends it: the reversal. A few have healthy code
+  and a bad environment, made so while one statement ran: what was wrong with it is their `condition`.
 - **`replay`**: a real crash. The new tests of a commit were run on the code before it; where they raised in the
   project's own code, and pass after it, that commit mended that crash. What mends it is what `recognise` reads in the
   diff.

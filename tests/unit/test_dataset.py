@@ -246,6 +246,8 @@ def _frame(change: Mapping[str, Any]) -> Callable[[list[dict[str, Any]]], None]:
             _last({"strategies": [{"name": "guard_none", "score": 1}]}), "do not begin with", id="another first name"
         ),
         pytest.param(_last({"fault_file": ""}), "neither fault_file nor condition", id="no place"),
+        pytest.param(_last({"condition": "x = secret(1)"}), "condition that is no plain", id="condition in no form"),
+        pytest.param(_last({"condition": '{"target": "/home/me/x"}'}), "no plain record", id="condition with a path"),
         pytest.param(_last({"split": "replay"}), "nothing else, are in the split 'replay'", id="planted in replay"),
         pytest.param(lambda given: given.append(replay_row(split="train")), "nothing else, are in", id="learnt replay"),
         pytest.param(

@@ -172,6 +172,11 @@ def test_a_secret_in_a_message_is_redacted(tmp_path: Path) -> None:
 
 def test_a_fault_of_the_environment_keeps_its_condition(tmp_path: Path) -> None:
     record = fault(1, "create_path", trace("FileNotFoundError", "no such file", RAISED))
+    told = {"kind": "hide_module", "target": "yaml", "value": "", "lines": 1}
+    record["fault"] |= {"strategy": "install_dependency", "after": record["fault"]["before"], "condition": told}
+    found = build_from(tmp_path, [record])
+    assert json.loads(found["condition"].iloc[0]) == told
+    assert (len(found["removed"].iloc[0]), len(found["added"].iloc[0])) == (0, 0)
     record["fault"] = {
         "id": f"{1:020x}",
         "strategy": "create_path",
