@@ -36,6 +36,12 @@ BUILT_IN = (
     "correct_literal",
     "correct_expression",
     "install_dependency",
+    "pin_dependency",
+    "fix_configuration",
+    "grant_permission",
+    "create_path",
+    "raise_limit",
+    "retry_transient",
 )
 
 

@@ -107,3 +107,27 @@ def _requires(text: str) -> bool:
     """Whether every line with something in it reads as a requirement."""
     lines = [line for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
     return all(requirements(line) for line in lines)
+
+
+#: Calls that use a path: functions of `os`, `io` and `shutil`, methods of `pathlib.Path`.
+USES_PATH = (
+    "open", "listdir", "scandir", "mkdir", "chdir", "remove", "unlink", "rename", "replace", "rmdir", "read_text",
+    "write_text", "read_bytes", "write_bytes", "iterdir", "touch", "copyfile", "copy", "copy2", "move", "truncate",
+)  # fmt: skip
+
+
+def path_of(module: Module, call: ast.Call) -> str | None:
+    """The path that a call uses, as it is written; None where it would not bear to be evaluated twice."""
+    of_path = base.call_name(call) in ("read_text", "write_text", "read_bytes", "write_bytes", "iterdir", "touch")
+    node = call.func.value if of_path and isinstance(call.func, ast.Attribute) else call.args[0] if call.args else None
+    if node is None or any(isinstance(one, ast.Await | ast.Yield | ast.NamedExpr) for one in ast.walk(node)):
+        return None
+    return module.segment(node)
+
+
+def imports(module: Module, name: str) -> bool:
+    """Whether a module is imported by its plain name at the top."""
+    return any(
+        isinstance(one, ast.Import) and any(alias.name == name and alias.asname is None for alias in one.names)
+        for one in module.tree.body
+    )

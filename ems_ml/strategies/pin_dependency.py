@@ -1,0 +1,117 @@
+"""pin_dependency: moves a dependency to a version that fits, in the project's requirements."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from ems_ml.ports import SourceTree
+from ems_ml.source.module import Module
+from ems_ml.strategies import base, environment
+from ems_ml.strategies.install_dependency import PACKAGES, imported
+from ems_ml.types import Condition, ErrorEvent, Injection, Proposal
+
+_UPGRADES = re.compile(r"\b(?:pip3?|conda|uv) (?:pip )?install\b.*(?:--upgrade|-U\b|==|<=|>=)")
+_NAMED = re.compile(r"cannot import name '\w+' from '(?P<name>\w+)|module '(?P<owner>\w+)[\w.]*' has no attribute")
+_KEYWORD = "unexpected keyword argument"
+
+
+class PinDependency:
+    name = "pin_dependency"
+
+    def recognise(self, before: str, after: str) -> float:
+        """High where a requirement has another version, or a command installs a certain one, in no Python."""
+        lines = environment.added_lines(before, after)
+        if any(_UPGRADES.search(line) for line in lines):
+            return 0.99
+        old, new = environment.requirements(before), environment.requirements("\n".join(lines))
+        told = [name for name in new if name in old and old[name] != new[name]]
+        return 0.98 if told and len(told) == len(lines) else 0.3 if told else 0.0
+
+    def inject(self, source: str) -> Iterator[Injection]:
+        """Takes a name, or a parameter, out of a package while code that asks for it runs."""
+        module = Module.of(source)
+        if module is None:
+            return
+        modules: dict[str, str] = {}  # as it is called here: the module's own name
+        names: dict[str, tuple[str, str]] = {}
+        for statement in base.statements(module):
+            if not imported(statement):
+                continue
+            if isinstance(statement, ast.Import):
+                modules |= {one.asname or one.name: one.name for one in statement.names}
+            elif isinstance(statement, ast.ImportFrom) and statement.module:
+                for one in statement.names:
+                    if one.name != "*":
+                        names[one.asname or one.name] = (statement.module, one.name)
+                        without = Condition(kind="other_version", target=statement.module, value=one.name)
+                        yield from self._placed(module, statement, without)
+        for node in base.expressions(module):
+            at = module.statement_of(node)
+            if at is None or module.function_of(node) is None:
+                continue
+            if isinstance(node, ast.Attribute) and (owner := ast.unparse(node.value)) in modules:
+                without = Condition(kind="other_version", target=modules[owner], value=node.attr)
+                yield from self._placed(module, at, without)
+            elif isinstance(node, ast.Call):
+                called = _called(node.func, modules, names)
+                for keyword in node.keywords if called else ():
+                    if keyword.arg and called:
+                        value = f"{called[1]}:{keyword.arg}"
+                        yield from self._placed(
+                            module, at, Condition(kind="other_version", target=called[0], value=value)
+                        )
+
+    def _placed(self, module: Module, at: ast.stmt, condition: Condition) -> Iterator[Injection]:
+        yield from environment.placed(module, self.name, at, "takes a name out of a package", condition)
+
+    def propose(self, event: ErrorEvent, source: SourceTree) -> Iterator[Proposal]:
+        """Another version of the package that lacks the name: without its upper bound, else below the next one."""
+        top = _package(event)
+        if top is None or not any(True for _ in base.places(event, source)):
+            return
+        wanted = PACKAGES.get(top, top).lower().replace("_", "-")
+        for path in environment.FILES:
+            text = source.read(path) or ""
+            for line in text.splitlines():
+                told = environment.REQUIREMENT.match(line)
+                if told is None or told["name"].lower().replace("_", "-") != wanted or not told["pin"]:
+                    continue
+                for pin, score in _other_pins(told["pin"].strip()):
+                    changed = text.replace(line, line.replace(told["pin"].strip(), pin), 1)
+                    summary = f"Require {told['name']}{pin}"
+                    yield Proposal(strategy=self.name, path=path, source=changed, summary=summary, score=score)
+
+
+def _called(node: ast.expr, modules: dict[str, str], names: dict[str, tuple[str, str]]) -> tuple[str, str] | None:
+    """Module and name of what is called, where both are known."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute) and (owner := ast.unparse(node.value)) in modules:
+        return modules[owner], node.attr
+    return None
+
+
+def _package(event: ErrorEvent) -> str | None:
+    """The package that has not what was asked of it: named by the message, or by the library's own frame."""
+    told = _NAMED.search(event.error.message)
+    if told:
+        return told["name"] or told["owner"]
+    if event.error.short_type == "TypeError" and _KEYWORD in event.error.message and event.error.frames:
+        inner = re.search(r"(?:site|dist)-packages/(\w+)", event.error.frames[-1].file)
+        return inner[1] if inner else None
+    return None
+
+
+def _other_pins(pin: str) -> Iterator[tuple[str, float]]:
+    exact = re.fullmatch(r"==\s*(\d+)((?:\.\d+)*)", pin)
+    if exact:
+        yield f">={exact[1]}{exact[2]}", 0.6
+        yield f"<{exact[1]}{exact[2]}", 0.5
+    above = re.fullmatch(r">=\s*(\d+)((?:\.\d+)*)", pin)
+    if above:
+        yield f"{pin},<{int(above[1]) + 1}", 0.6
+
+
+STRATEGY = PinDependency()
