@@ -23,8 +23,6 @@ MOST_ALIKE = 0.25  # of a project's planted faults, where they are more than `AL
 ALIKE = 12
 LEAST_FIX = 12  # tokens from which equal fixes of two projects count as one
 
-_WORD = re.compile(r"[^\W\d]\w*")
-_SAID = re.compile(r"[^\W\d]\w*(?:n't)?")  # a word of a commit's message
 _MACHINE_PATH = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~|\.\.)")
 _FORMS: Mapping[str, re.Pattern[str]] = {
     name: re.compile(pattern)
@@ -220,7 +218,7 @@ def _row_problems(
             yield from _frame_problems(one, allowed_shape)
     for shape in (*row["removed"], *row["added"]):
         yield from _shape_problems(shape, allowed_shape)
-    yield from _words_problems(row["words"], _SAID)
+    yield from _words_problems(row["words"])
     yield from _kind_problems(row)
     yield from _text_problems(row)
     names = [one["name"] for one in row["strategies"]]
@@ -294,10 +292,10 @@ def _shape_problems(shape: Iterable[str], allowed_shape: Callable[[str], bool]) 
             yield f"a shape token outside the vocabulary: {token!r}"
 
 
-def _words_problems(given: Iterable[str], form: re.Pattern[str] = _WORD) -> Iterator[str]:
+def _words_problems(given: Iterable[str]) -> Iterator[str]:
     words = list(given)
     if words != sorted(set(words)):
         yield f"words that are not a sorted set: {words!r}"
     for word in words:
-        if not form.fullmatch(word):
+        if not word.removesuffix("n't").isidentifier():
             yield f"a word that is no identifier: {word!r}"

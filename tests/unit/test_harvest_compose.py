@@ -164,6 +164,12 @@ def test_code_in_a_message_is_masked(tmp_path: Path) -> None:
     assert found["message"].tolist() == ["cannot build it:\n<code>\n<code>\nOnly 3 of 4"]
 
 
+def test_words_of_any_alphabet_are_words(tmp_path: Path) -> None:
+    raised = frame("shop/prices.py", "total", 3, "İstanbul = größe.straße(名前)")
+    found = build_from(tmp_path, [fault(1, "guard_none", trace("KeyError", "'a'", raised))])
+    assert "größe" in found["frames"].iloc[0][-1]["words"]
+
+
 def test_a_secret_in_a_message_is_redacted(tmp_path: Path) -> None:
     message = "no such user: ann.author@example.org"
     found = build_from(tmp_path, [fault(1, "guard_none", trace("ValueError", message, RAISED))])
