@@ -172,12 +172,13 @@ class Watch:
 
     def _shallow(self, frame: Any) -> None:
         """A stack that is nearly used up. Tracing ends, for the trace function would itself need a frame."""
-        depth = 0
-        while frame is not None:
-            depth, frame = depth + 1, frame.f_back
         limit = sys.getrecursionlimit()
         sys.settrace(None)
-        sys.setrecursionlimit(depth + int(self.value))
+        for depth in range(1, limit):
+            with contextlib.suppress(RecursionError):  # the interpreter's own depth counts more than Python's frames
+                sys.setrecursionlimit(depth)
+                sys.setrecursionlimit(depth + int(self.value))
+                break
         self.late.append(lambda: sys.setrecursionlimit(limit))
 
     def _few_files(self, frame: Any) -> None:

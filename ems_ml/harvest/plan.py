@@ -151,6 +151,8 @@ class Draw:
         start, end, lines = edit(healthy, injection.source)
         condition = injection.condition
         if condition is not None:
+            if f"/{condition.target.partition('.')[0]}/" in f"/{file.removesuffix('.py')}/":
+                return None  # a package cannot lack itself
             start, end = injection.line - 1, injection.line - 1 + condition.lines
             lines = tuple(healthy.splitlines(keepends=True)[start:end])
         told = () if condition is None else (condition.kind, condition.target, condition.value)

@@ -37,6 +37,11 @@ def _is_runner(frame: Any) -> bool:
     return name.partition(".")[0] in RUNNERS or name == "__main__"
 
 
+def _imports(frame: Any) -> bool:
+    """Whether a frame is of the import system: at the head of a stack, it imports the test file for the runner."""
+    return (frame.f_globals.get("__name__") or "").partition(".")[0] == "importlib"
+
+
 def _collapsed(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """As Python prints it: of repeats in a row three, the last with a count. Of what is too deep the middle goes."""
     kept: list[dict[str, Any]] = []
@@ -52,7 +57,7 @@ def _collapsed(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _stack(error: BaseException) -> tuple[Any, list[dict[str, Any]]]:
     """The traceback from the first frame that is not the runner's, and its frames with their real lines."""
     first = error.__traceback__
-    while first is not None and _is_runner(first.tb_frame):
+    while first is not None and (_is_runner(first.tb_frame) or _imports(first.tb_frame)):
         first = first.tb_next
     start = first if first is not None else error.__traceback__
     frames = []

@@ -32,7 +32,9 @@ class CreatePath:
         module = Module.of(source)
         if module is None:
             return
-        for statement, _ in environment.calling(module, environment.USES_PATH):
+        for statement, call in environment.calling(module, environment.USES_PATH):
+            if base.call_name(call) in ("remove", "unlink", "rmdir"):
+                continue  # what is to go need not be made
             condition = Condition(kind="remove_path")
             yield from environment.placed(module, self.name, statement, "moves a path away", condition)
 

@@ -46,7 +46,7 @@ class FixConfiguration:
             unset = Condition(kind="unset_variable", target=name)
             wrong = [Condition(kind="set_variable", target=name, value=value) for value in _WRONG]
             yield from environment.placed(module, self.name, at, "spoils a variable", unset, *wrong)
-        for statement, _ in environment.calling(module, ("open", "read_text", "read", "load", "loads")):
+        for statement, _ in environment.calling(module, ("open", "read_text", "read")):
             condition = Condition(kind="empty_file")
             yield from environment.placed(module, self.name, statement, "empties a settings file", condition)
 

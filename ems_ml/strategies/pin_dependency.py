@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 
 from ems_ml.ports import SourceTree
@@ -14,6 +15,31 @@ from ems_ml.types import Condition, ErrorEvent, Injection, Proposal
 
 _UPGRADES = re.compile(r"\b(?:pip3?|conda|uv) (?:pip )?install\b.*(?:--upgrade|-U\b|==|<=|>=)")
 _NAMED = re.compile(r"cannot import name '\w+' from '(?P<name>\w+)|module '(?P<owner>\w+)[\w.]*' has no attribute")
+#: Names of the standard library that some versions of Python in use have not: they came, or went.
+_CAME_OR_WENT = {
+    "ast": "unparse Constant Num Str get_source_segment TypeAlias",
+    "asyncio": "run to_thread TaskGroup timeout Runner coroutine get_running_loop all_tasks create_task",
+    "collections": "Mapping MutableMapping Sequence Iterable Callable ChainMap OrderedDict Counter",
+    "contextlib": "nullcontext asynccontextmanager AsyncExitStack aclosing chdir ExitStack suppress",
+    "dataclasses": "dataclass field KW_ONLY",
+    "datetime": "UTC timezone",
+    "enum": "StrEnum IntFlag Flag auto member nonmember verify",
+    "functools": "cache cached_property singledispatch singledispatchmethod partialmethod",
+    "importlib": "metadata resources reload",
+    "importlib.metadata": "version entry_points PackageNotFoundError packages_distributions",
+    "importlib.resources": "files as_file path read_text",
+    "inspect": "signature getargspec get_annotations formatargspec iscoroutinefunction markcoroutinefunction",
+    "itertools": "pairwise batched accumulate",
+    "math": "prod dist lcm isclose inf nan tau comb perm cbrt exp2",
+    "shlex": "join quote",
+    "statistics": "fmean NormalDist quantiles",
+    "string": "Template",
+    "time": "perf_counter perf_counter_ns monotonic_ns time_ns process_time",
+    "types": "GenericAlias UnionType NoneType EllipsisType MappingProxyType SimpleNamespace CodeType",
+    "unittest": "IsolatedAsyncioTestCase mock",
+    "warnings": "deprecated",
+}
+_TYPING = ("typing", "typing_extensions", "collections.abc")  # every name of these came with some version
 _KEYWORD = "unexpected keyword argument"
 
 
@@ -64,7 +90,8 @@ class PinDependency:
                         )
 
     def _placed(self, module: Module, at: ast.stmt, condition: Condition) -> Iterator[Injection]:
-        yield from environment.placed(module, self.name, at, "takes a name out of a package", condition)
+        if _varies(condition.target, condition.value):
+            yield from environment.placed(module, self.name, at, "takes a name out of a package", condition)
 
     def propose(self, event: ErrorEvent, source: SourceTree) -> Iterator[Proposal]:
         """Another version of the package that lacks the name: without its upper bound, else below the next one."""
@@ -82,6 +109,13 @@ class PinDependency:
                     changed = text.replace(line, line.replace(told["pin"].strip(), pin), 1)
                     summary = f"Require {told['name']}{pin}"
                     yield Proposal(strategy=self.name, path=path, source=changed, summary=summary, score=score)
+
+
+def _varies(module: str, value: str) -> bool:
+    """Whether a version without this name or parameter can be: of a package, or of some Python."""
+    if module.partition(".")[0] not in sys.stdlib_module_names or module in _TYPING:
+        return True
+    return value in _CAME_OR_WENT.get(module, "").split()
 
 
 def _called(node: ast.expr, modules: dict[str, str], names: dict[str, tuple[str, str]]) -> tuple[str, str] | None:

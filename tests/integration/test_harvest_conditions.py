@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from ems_ml import sandbox
+from ems_ml.harvest.plan import Draw, Reach
+from ems_ml.harvest.traces import judge
 from ems_ml.harvest.worker import CONDITIONS, RUNNER
+from ems_ml.strategies import BUILT_IN, load_strategies
+from ems_ml.types import Condition
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="conditions are made of the kernel's own limits")
 
@@ -171,3 +175,31 @@ def test_a_condition_gives_the_real_error(
 def test_a_condition_leaves_other_lines_alone(tmp_path: Path) -> None:
     records = tried(tmp_path, "place", "1 + max", ("unset_variable", "TOY_PLACE", ""))
     assert [each["passed"] for each in records if each["kind"] == "test"] == [True]
+
+
+def test_a_condition_is_drawn_for_reached_lines_and_never_hides_the_package_itself() -> None:
+    source = "import yaml\nimport toy\nimport json\n\n\ndef load(text):\n    return yaml.safe_load(text)\n"
+    reach = Reach(tests=("t::a",), lines={"toy/code.py": {7: frozenset({0})}})
+    draw = Draw(
+        package="toy==1",
+        sources={"toy/code.py": source},
+        reach=reach,
+        strategies=[load_strategies()[list(BUILT_IN).index("install_dependency")]],
+        seed=0,
+        per_place=5,
+        tell=pytest.fail,
+    )
+    (fault,) = draw
+    assert fault.condition == Condition(kind="hide_module", target="yaml")
+    assert (fault.start, fault.end, fault.plant(source)) == (0, 1, source)
+    assert reach.choose(fault, source, 5) == ["t::a"]
+
+
+@pytest.mark.parametrize(("roles", "at_import", "verdict"), [
+    (["test", "app"], True, "kept"),
+    (["test", "app"], False, "import"),
+    (["test"], True, "import"),
+])  # fmt: skip
+def test_an_error_of_an_import_counts_under_a_condition(roles: list[str], at_import: bool, verdict: str) -> None:
+    trace = {"when": "collect", "type": "ImportError", "frames": [{"role": role} for role in roles]}
+    assert judge(trace, at_import=at_import) == verdict
