@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ems_ml import dataset
 from ems_ml.dataset import ALL_SPLITS, COLUMNS, FILES, KINDS, project_name
 from ems_ml.harvest.reasons import ENOUGH, why_few
 from ems_ml.harvest.types import OUTCOMES
@@ -148,6 +149,8 @@ Shares of causes. "planted" is `fault`, "real" is `replay`; `told` are fixes tha
 
 {depths}
 
+{ambiguous}
+
 ### And
 
 - The faults are planted, one at a time, by rules: real mistakes are messier, come several at once, and more often
@@ -222,6 +225,7 @@ def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers, left_out: Mapp
             types=_shares(causes.assign(type=causes["type"].str.rpartition(".")[2]), "type"),
             strategy_shares=_shares(causes, "strategy"),
             depths=_depths(run),
+            ambiguous=_ambiguous(run),
             columns=table(("column", "meaning"), [(f"`{name}`", text) for name, text in COLUMNS.items()]),
             python=", ".join(sorted(set(run["python"]))),
             licences=", ".join(sorted(licences)),
@@ -451,3 +455,21 @@ def _depths(run: pd.DataFrame) -> str:
         "traces a cause",
     )
     return table(head, rows)
+
+
+def _ambiguous(run: pd.DataFrame) -> str:
+    """How many causes no reader of the trace could tell apart: another cause of the project gives the same trace."""
+    owners: dict[object, set[str]] = {}
+    keys = []
+    for row in run.to_dict("records"):
+        key = (row["project"], dataset.trace_key({**row, "group": ""}))
+        owners.setdefault(key, set()).add(str(row["group"]))
+        keys.append((key, str(row["group"]), str(row["strategy"])))
+    strategy = {group: name for _, group, name in keys}
+    shared = {group for key, group, _ in keys if len(owners[key]) > 1}
+    other = {group for key, group, name in keys if any(strategy[one] != name for one in owners[key])}
+    return (
+        f"Of the {len(strategy):,} causes that were run, {len(shared):,} give a trace that another cause of the "
+        f"project gives, too, to the line, and {len(other):,} one that has another strategy there: nobody can tell these by "
+        "reading, so no figure on these data can reach 1."
+    )

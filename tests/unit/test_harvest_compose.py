@@ -106,6 +106,22 @@ def test_the_card_counts_and_compares(out: Path) -> None:
     assert f"| `handle_encoding` | 0 | {REASONS['handle_encoding']} |" in card
 
 
+def test_the_card_tells_how_many_causes_look_the_same(tmp_path: Path) -> None:
+    build_from(
+        tmp_path,
+        [
+            fault(1, "guard_none", trace("KeyError", "'a'", RAISED)),
+            fault(2, "guard_none", trace("KeyError", "'a'", RAISED)),
+            fault(3, "guard_empty", trace("KeyError", "'b'", RAISED), trace("KeyError", "'c'", RAISED)),
+            fault(4, "guard_none", trace("KeyError", "'b'", RAISED)),
+            fault(5, "guard_none", trace("KeyError", "'d'", RAISED)),
+        ],
+    )
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "Of the 5 causes that were run, 4 give a trace that another" in card
+    assert "and 2 one that has another strategy there" in card
+
+
 def test_the_same_cache_gives_the_same_files_and_what_it_lacks_goes(cache: Path, out: Path, tmp_path: Path) -> None:
     (tmp_path / "replay.parquet").write_bytes(b"older")
     build(cache, tmp_path)
