@@ -93,6 +93,7 @@ def test_imports_keep_the_direction_of_the_arrows(path: Path) -> None:
     [
         ("mlflow", {"train"}),
         ("streamlit", {"service"}),
+        ("distributed", {"harvest"}),
         ("torch", {"train", "embed"}),
         ("sentence_transformers", {"train", "embed"}),
     ],
