@@ -470,6 +470,6 @@ def _ambiguous(run: pd.DataFrame) -> str:
     other = {group for key, group, name in keys if any(strategy[one] != name for one in owners[key])}
     return (
         f"Of the {len(strategy):,} causes that were run, {len(shared):,} give a trace that another cause of the "
-        f"project gives, too, to the line, and {len(other):,} one that has another strategy there: nobody can tell these by "
-        "reading, so no figure on these data can reach 1."
+        f"project gives, too, to the line, and {len(other):,} one that has another strategy there: nobody can tell "
+        "these by reading, so no figure on these data can reach 1."
     )
