@@ -287,6 +287,8 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
         recorder = Recorder(out, request, tracer)
         signal.signal(signal.SIGALRM, _too_slow)
         code = pytest.main(_arguments(request, config), plugins=[recorder, *watching])
+        if watching and not recorder.traces:
+            _tell_import(recorder, tops)
         if tracer is not None:
             tracer.stop()
             _tell_lines(tracer, recorder)
@@ -299,6 +301,17 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
                 "where": {top: getattr(sys.modules.get(top), "__file__", None) for top in tops},
             }
         )
+
+
+def _tell_import(recorder: Recorder, tops: set[str]) -> None:
+    """What importing the package raises: pytest tells nobody where a conftest could not be imported."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in tops]:
+        del sys.modules[name]
+    for top in sorted(tops):
+        try:
+            importlib.import_module(top)
+        except Exception as error:  # whatever it is, it is the answer
+            recorder._tell({"kind": "trace", "test": "", "when": "collect", **describe(error)})
 
 
 def _is_foreign(name: str, module: Any, config: dict[str, Any]) -> bool:

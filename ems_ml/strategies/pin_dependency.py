@@ -39,7 +39,9 @@ _CAME_OR_WENT = {
     "unittest": "IsolatedAsyncioTestCase mock",
     "warnings": "deprecated",
 }
-_TYPING = ("typing", "typing_extensions", "collections.abc")  # every name of these came with some version
+_ALWAYS_IN_TYPING = (
+    "Any Union Optional List Dict Set Tuple Callable Iterable Iterator Mapping Sequence Generic TypeVar cast"
+)
 _KEYWORD = "unexpected keyword argument"
 
 
@@ -113,7 +115,9 @@ class PinDependency:
 
 def _varies(module: str, value: str) -> bool:
     """Whether a version without this name or parameter can be: of a package, or of some Python."""
-    if module.partition(".")[0] not in sys.stdlib_module_names or module in _TYPING:
+    if module == "typing":
+        return value not in _ALWAYS_IN_TYPING.split()
+    if module.partition(".")[0] not in sys.stdlib_module_names:
         return True
     return value in _CAME_OR_WENT.get(module, "").split()
 

@@ -40,7 +40,12 @@ class RaiseLimit:
         for node in ast.walk(module.tree):
             function = module.function_of(node)
             at = module.statement_of(node) if isinstance(node, ast.Call) else None
-            if at is not None and function is not None and base.call_name(node) == function.name:
+            if (
+                at is not None
+                and function is not None
+                and isinstance(node, ast.Call)
+                and _itself(module, node, function)
+            ):
                 condition = Condition(kind="limit_recursion", value=str(_SHALLOW))
                 yield from environment.placed(module, self.name, at, "leaves few frames", condition)
         for statement, _ in environment.calling(module, ("open", "listdir", "scandir", "socket", "mkstemp", "Popen")):
@@ -73,6 +78,16 @@ class RaiseLimit:
             if function is not None:
                 text = place.module.inserted_before(function.body[0], lines)
                 yield from base.offer(place, self.name, text, "Raise the limit that is exceeded", 0.6)
+
+
+def _itself(module: Module, call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function calls itself: by its name, or as a method of the same object's class."""
+    if base.call_name(call) != function.name:
+        return False
+    method = isinstance(module.parents[function], ast.ClassDef)
+    if isinstance(call.func, ast.Attribute):
+        return method and not isinstance(call.func.value, ast.Call)
+    return not method
 
 
 def _grown(parent: ast.AST, before: ast.AST | None, after: ast.AST | None) -> bool:
