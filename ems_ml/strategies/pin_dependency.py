@@ -35,7 +35,7 @@ _CAME_OR_WENT = {
     "statistics": "fmean NormalDist quantiles",
     "string": "Template",
     "time": "perf_counter perf_counter_ns monotonic_ns time_ns process_time",
-    "types": "GenericAlias UnionType NoneType EllipsisType MappingProxyType SimpleNamespace CodeType",
+    "types": "GenericAlias UnionType NoneType EllipsisType",
     "unittest": "IsolatedAsyncioTestCase mock",
     "warnings": "deprecated",
 }

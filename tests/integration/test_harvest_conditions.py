@@ -125,13 +125,17 @@ CASES = [
 ]  # fmt: skip
 
 
-def tried(folder: Path, test: str, piece: str, condition: tuple[str, str, str]) -> list[dict[str, Any]]:
+def tried(
+    folder: Path, test: str, piece: str, condition: tuple[str, str, str], conftest: str = ""
+) -> list[dict[str, Any]]:
     """The runner's own records of one test under a condition; as an unprivileged user, as in the sandbox."""
     tree, home = folder / "tree", folder / "home"
     (tree / "toy").mkdir(parents=True)
     (tree / "toy" / "__init__.py").write_text("")
     (tree / "toy" / "code.py").write_text(CODE)
     (tree / "test_toy.py").write_text(TESTS)
+    (tree / "toy" / "__init__.py").write_text(conftest and "import toy.code\n")
+    (tree / "conftest.py").write_text(conftest)
     line = next(number for number, text in enumerate(CODE.splitlines(), 1) if piece in text)
     told = dict(zip(("kind", "target", "value"), condition, strict=True))
     told |= {"file": str(tree / "toy" / "code.py"), "start": line, "end": line}  # type: ignore[dict-item]
@@ -170,6 +174,13 @@ def test_a_condition_gives_the_real_error(
     assert "conditions.py" not in trace["text"], "nothing of the harvest stands in the trace"
     if condition[0] in ("hide_module", "other_version", "unset_variable"):
         assert piece in marked[-1]["code"]
+
+
+def test_what_a_conftest_cannot_import_is_told(tmp_path: Path) -> None:
+    records = tried(tmp_path, "place", "import sqlite3", ("hide_module", "sqlite3", ""), "import toy\n")
+    (trace,) = [each for each in records if each["kind"] == "trace"]
+    assert (trace["when"], trace["type"]) == ("collect", "ModuleNotFoundError")
+    assert [frame["code"] for frame in trace["frames"]] == ["import toy.code", "import sqlite3"]
 
 
 def test_a_condition_leaves_other_lines_alone(tmp_path: Path) -> None:
