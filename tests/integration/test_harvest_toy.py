@@ -89,6 +89,8 @@ FILES = {
             return text.upper() + "!"
     ''',
     "tests/test_toy.py": """
+        import asyncio
+
         import pytest
         from toypkg import shapes, words
 
@@ -108,7 +110,11 @@ FILES = {
 
 
         def test_shout():
-            assert words.shout("a") == "A!"
+            async def shouted():
+                assert asyncio.current_task() is not None  # lost, where _asyncio was imported before asyncio
+                return words.shout("a")
+
+            assert asyncio.run(shouted()) == "A!"
 
 
         def test_broken_from_the_start():
