@@ -111,9 +111,12 @@ def _placed(package: str) -> str:
 def _harvest_package(package: str, order: _Order, post: Post) -> PackageLedger | EmsError:
     """One unit of work. An error is an answer: it must not end the other packages."""
     post.only_stop()
+    unbegun = InputError("the run was stopped before it was begun", hint="run it again")
+    if post.stopped:
+        return unbegun
     try:
         prepared = prepare(package, order.cache, pip_arguments=order.pip_arguments)
-        return _harvest(prepared, order, post)
+        return unbegun if post.stopped else _harvest(prepared, order, post)
     except EmsError as error:
         log.warning("%s is not harvested: %s", package, error)
         return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import psutil
 
 from ems_ml.errors import MissingExtra, ServiceError
 
@@ -30,6 +32,7 @@ class Post:
     folder: Path
     unit: int
     run_pid: int
+    run_host: str
 
     def tell(self, package: str, planted: int, of: int, kept: int) -> None:
         """The unit says how far it is."""
@@ -45,8 +48,9 @@ class Post:
 
     @property
     def stopped(self) -> bool:
-        """Whether the run asks its units to end: it says so, or its folder is gone."""
-        return not self.folder.is_dir() or (self.folder / "stop").exists()
+        """Whether the run asks its units to end: it says so, its folder is gone, or it was killed on this machine."""
+        killed = platform.node() == self.run_host and not psutil.pid_exists(self.run_pid)
+        return killed or not self.folder.is_dir() or (self.folder / "stop").exists()
 
     def only_stop(self) -> None:
         """In a process of its own, Ctrl-C is left to the run, which then asks all units to end."""
@@ -60,7 +64,7 @@ def posts(runs: Path, count: int) -> Iterator[list[Post]]:
     folder = runs / uuid.uuid4().hex
     folder.mkdir(parents=True)
     try:
-        yield [Post(folder, unit, os.getpid()) for unit in range(count)]
+        yield [Post(folder, unit, os.getpid(), platform.node()) for unit in range(count)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

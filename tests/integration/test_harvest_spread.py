@@ -201,6 +201,30 @@ def test_ctrl_c_ends_each_process_after_the_fault_that_it_is_at(
     assert outcomes(cache) == undisturbed
 
 
+def test_a_run_that_is_killed_plants_no_more(undisturbed: Outcomes, cache: Path, index: Path, tmp_path: Path) -> None:
+    forget(cache)
+    script = f"""
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, {str(HERE)!r})
+        import test_harvest_spread as spread
+        spread.go(Path({str(cache)!r}), Path({str(index)!r}), jobs=2)
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)]) as process:
+        until(lambda: sum(map(len, outcomes(cache).values())) >= 4, 60, "some faults")
+        below = psutil.Process(process.pid).children(recursive=True)
+        sandboxed = [one for one in below if any("launch.py" in part or "runner.py" in part for part in one.cmdline())]
+        assert sandboxed
+        process.kill()
+        process.wait()
+    assert not psutil.wait_procs(sandboxed, timeout=30)[1]
+    done = outcomes(cache)
+    time.sleep(1)
+    assert outcomes(cache) == done
+    go(cache, index, jobs=2)
+    assert outcomes(cache) == undisturbed
+
+
 def test_a_scheduler_that_does_not_answer_is_told(cache: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("ems_ml.harvest.spread.REACH_SECONDS", 1)
