@@ -34,7 +34,7 @@ CLAIM_SECONDS = 5.0  # a process that was killed lets go of its package a moment
 MOST_RAW_TRACES = 25  # of one fault, before those that do not count are taken out
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """The runner ended, hung or took too much; `reason` is the outcome of the fault it was at."""
 
     def __init__(self, reason: str) -> None:
@@ -148,7 +148,7 @@ class Worker:
         self._start()
 
     def _ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """One request and its answer; raises `_Lost` where none comes in time or memory."""
+        """One request and its answer; raises `Lost` where none comes in time or memory."""
         assert self._running is not None
         popen = self._running.popen
         assert popen.stdin is not None
@@ -157,20 +157,20 @@ class Worker:
             popen.stdin.write(json.dumps(request).encode() + b"\n")
             popen.stdin.flush()
         except BrokenPipeError as error:
-            raise _Lost("crashed") from error
+            raise Lost("crashed") from error
         deadline = time.monotonic() + seconds + GRACE_SECONDS
         parts = [self._unread]
         while b"\n" not in parts[-1]:
             if select.select([popen.stdout], [], [], 0.2)[0]:
                 parts.append(os.read(popen.stdout.fileno(), 1 << 20))
                 if not parts[-1]:
-                    raise _Lost("crashed")
+                    raise Lost("crashed")
             elif time.monotonic() > deadline:
-                raise _Lost("timed_out")
+                raise Lost("timed_out")
             elif self._running.memory_bytes() > TREE_MEMORY:
-                raise _Lost("memory")
+                raise Lost("memory")
             elif _disk_bytes(self.home) > TREE_DISK:
-                raise _Lost("disk")
+                raise Lost("disk")
         line, _, self._unread = b"".join(parts).partition(b"\n")
         answer: dict[str, Any] = json.loads(line)
         return answer
@@ -196,7 +196,7 @@ class Worker:
             request |= {"per_function": self.bounds.per_test_function, "enough_seconds": 0.8 * request["seconds"]}
             try:
                 answer = self._ask(request, self.bounds.baseline_seconds)
-            except _Lost as lost:
+            except Lost as lost:
                 raise InputError(
                     f"the tests of {self.prepared.name} cannot be run: {lost.reason}", hint="harvest another package"
                 ) from lost
@@ -219,7 +219,7 @@ class Worker:
                 hint="harvest another package",
             )
         self.modules = records[-1]["modules"]
-        with contextlib.suppress(_Lost):  # what cannot be warmed is imported by each child
+        with contextlib.suppress(Lost):  # what cannot be warmed is imported by each child
             self._ask({"do": "warm", "modules": self.modules}, 120)
         found = max((record["found"] for record in records if record["kind"] == "collected"), default=len(tests))
         return Reach(tests=tests, lines=self._lines(records, tests)), found - len(tests)
@@ -248,7 +248,7 @@ class Worker:
         target.write_text(fault.plant(healthy), encoding="utf-8", newline="")
         try:
             answer = self._run_tests(tests, fault)
-        except _Lost as lost:
+        except Lost as lost:
             self.restart()
             return {"outcome": lost.reason, "traces": [], "asserted": 0, "seconds": time.monotonic() - began}
         finally:
