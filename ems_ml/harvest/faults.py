@@ -166,7 +166,7 @@ def _harvest(prepared: Prepared, order: _Order, post: Post) -> PackageLedger:
             healthy = sources[fault.file]
             outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, bounds.tests_per_fault))
             record = {"fault": _told(fault, healthy, prepared), **outcome}
-            _append(prepared.corpus, record)
+            append(prepared.corpus, record)
             ledger.count(record)
         post.tell(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
     ledger.seconds = round(ledger.seconds, 1)
@@ -220,7 +220,8 @@ def read_corpus(path: Path) -> Iterator[Mapping[str, Any]]:
                 yield json.loads(line)
 
 
-def _append(path: Path, record: Mapping[str, Any]) -> None:
+def append(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a line to a corpus, after cutting off one that an interruption tore."""
     with open(path, "ab+") as corpus:
         if corpus.tell() and not _ends_line(corpus):
             _cut_torn(corpus)

@@ -120,7 +120,7 @@ def tell_histories(
     git takes). jobs: repositories at a time. A folder that cannot be walked is a line in `problems` and stops no
     other; where none can, its error is raised. Raises `UsageError` where the names of projects are not clear.
     """
-    projects = _projects(repositories, name)
+    projects = projects_of(repositories, name)
     problems: dict[str, EmsError] = {}
 
     def one(project: str, repository: Path) -> ToldLedger | None:
@@ -138,7 +138,8 @@ def tell_histories(
     return ToldHistories(ledgers=tuple(ledgers), problems={path: str(error) for path, error in problems.items()})
 
 
-def _projects(repositories: Sequence[Path], name: str | None) -> dict[str, Path]:
+def projects_of(repositories: Sequence[Path], name: str | None) -> dict[str, Path]:
+    """Each repository by its project's name: `name` for a single one, else what its folder is called."""
     if not repositories:
         raise UsageError("no repository is named", hint="name folders with a git history")
     if name is not None:
@@ -326,7 +327,7 @@ def _fix(
         if change.before is None or change.after is None:
             continue
         before, after = readable(change.before), readable(change.after)
-        places += _places(change)
+        places += places(change)
         if before is None or after is None:
             return "not readable as Python"
         for name, score in recognise(before, after):
@@ -352,7 +353,7 @@ def _fix(
     )
 
 
-def _places(change: Change) -> Iterator[Place]:
+def places(change: Change) -> Iterator[Place]:
     """The lines of the old code that the change takes away, or before which it puts others."""
     old, new = (change.before or "").splitlines(), (change.after or "").splitlines()
     for kind, start, end, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

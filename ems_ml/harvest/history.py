@@ -1,0 +1,229 @@
+"""Real crashes out of a git history: for each commit that may be a fix, its new tests on the code before it.
+
+What was found lies in the cache, one JSON line a candidate, written at once: an interrupted run goes on where it
+stopped. `ems_ml.harvest.compose` makes the shipped data of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ems_ml.errors import EmsError, InputError
+from ems_ml.harvest.commits import Candidate, Walk, candidates
+from ems_ml.harvest.eras import Builder, Era, eras
+from ems_ml.harvest.faults import append, read_corpus, silent
+from ems_ml.harvest.licences import licence_of
+from ems_ml.harvest.replay import REPLAY_OUTCOMES, Replayer
+from ems_ml.harvest.spread import Post, posts, spread
+from ems_ml.harvest.told import history_folder, places, projects_of
+from ems_ml.harvest.types import KEPT, Bounds
+
+log = logging.getLogger(__name__)
+
+Recognise = Callable[[str, str], list[tuple[str, float]]]
+SINCE = "2016-01-01"
+BOUNDS = replace(Bounds(), fault_seconds=30.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class ReplayLedger:
+    """What was seen in one history. Every commit is left out for one reason, or tried with one outcome."""
+
+    project: str
+    licence: str
+    python: str
+    since: str
+    commits: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REPLAY_OUTCOMES, 0))
+    untried: int = 0  # candidates for which the time was up
+    traces: int = 0
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def count(self, record: Mapping[str, Any]) -> None:
+        """Add one line of the corpus."""
+        self.outcomes[record["outcome"]] += 1
+        self.traces += len(record["traces"])
+        self.seconds = round(self.seconds + record["seconds"], 1)
+
+    @property
+    def candidates(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def kept(self) -> int:
+        """Real crashes."""
+        return self.outcomes[KEPT]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replays:
+    """A ledger for each history that was replayed, and a line for each that could not be."""
+
+    ledgers: tuple[ReplayLedger, ...]
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    recognise: Recognise
+    cache: Path
+    since: str
+    seconds: float
+    python: str
+    pip_arguments: tuple[str, ...]
+
+
+def replay_histories(
+    repositories: Sequence[Path],
+    *,
+    recognise: Recognise,
+    cache: Path,
+    name: str | None = None,
+    since: str = SINCE,
+    seconds: float = 3600.0,
+    python: str | None = None,
+    jobs: int = 1,
+    progress: Callable[[str, int, int, int], None] = silent,
+    pip_arguments: Sequence[str] = (),
+) -> Replays:
+    """Write `replay.jsonl` and `replay-ledger.json` for each history; a candidate that was tried is not tried again.
+
+    name: the project's, where there is one repository; else each folder's name counts. since: a day. seconds: for
+    each history. python: the interpreter whose environments run the tests; else this one. jobs: histories at a time,
+    by joblib. recognise: must be picklable where `jobs` is more than one. A folder that cannot be replayed is a line
+    in `problems` and stops no other; where none can, its error is raised.
+    """
+    named = projects_of(repositories, name)
+    order = _Order(
+        recognise=recognise,
+        cache=cache,
+        since=since,
+        seconds=seconds,
+        python=python or sys.executable,
+        pip_arguments=tuple(pip_arguments),
+    )
+    with posts(cache / "runs", len(named)) as ours:
+
+        def look() -> None:
+            for told in filter(None, (post.told() for post in ours)):
+                progress(*told)
+
+        def stop() -> None:
+            for post in ours:
+                (post.folder / "stop").touch()
+
+        each = [(project, path, order, post) for (project, path), post in zip(named.items(), ours, strict=True)]
+        found = spread(_replay_or_tell, each, jobs=jobs, dask=None, look=look, stop=stop)
+    problems = {str(path): one for path, one in zip(named.values(), found, strict=True) if isinstance(one, EmsError)}
+    ledgers = tuple(one for one in found if isinstance(one, ReplayLedger))
+    if not ledgers:
+        raise next(iter(problems.values()))
+    return Replays(ledgers=ledgers, problems={path: str(error) for path, error in problems.items()})
+
+
+def _replay_or_tell(project: str, repository: Path, order: _Order, post: Post) -> ReplayLedger | EmsError:
+    post.only_stop()
+    try:
+        return _replay(project, repository, order, post)
+    except EmsError as error:
+        log.warning("%s is not replayed: %s", repository, error)
+        return error
+
+
+def _replay(project: str, repository: Path, order: _Order, post: Post) -> ReplayLedger:
+    folder = history_folder(order.cache, project)
+    walk = Walk()
+    all_candidates = list(candidates(repository, since=order.since, walk=walk))
+    folder.mkdir(parents=True, exist_ok=True)
+    corpus = folder / "replay.jsonl"
+    ledger = ReplayLedger(
+        project=project,
+        licence=licence_of(repository),
+        python=order.python,
+        since=order.since,
+        commits=walk.commits,
+        left_out=dict(walk.left_out.most_common()),
+        notes=list(walk.notes),
+    )
+    done = set()
+    for record in read_corpus(corpus):
+        done.add(record["commit"])
+        ledger.count(record)
+    until = time.monotonic() + order.seconds
+
+    def keep(candidate: Candidate, outcome: Mapping[str, Any]) -> bool:
+        """Write one outcome; whether to go on."""
+        record = {**_head(candidate, order.recognise), **outcome}
+        append(corpus, record)
+        ledger.count(record)
+        post.tell(project, ledger.candidates, len(all_candidates), ledger.kept)
+        return time.monotonic() < until and not post.stopped
+
+    builder = Builder(repository, folder, python=order.python, pip_arguments=order.pip_arguments)
+    for era in eras(repository, all_candidates):
+        todo = tuple(one for one in era.candidates if one.commit not in done)
+        if todo and time.monotonic() < until and not post.stopped:
+            _replay_era(builder, project, era, todo, keep, ledger)
+    ledger.untried = len(all_candidates) - ledger.candidates
+    staged = folder / "replay-ledger.json.new"
+    staged.write_text(json.dumps(asdict(ledger), indent=1), encoding="utf-8")
+    staged.replace(folder / "replay-ledger.json")
+    return ledger
+
+
+def _replay_era(
+    builder: Builder,
+    project: str,
+    era: Era,
+    todo: Iterable[Candidate],
+    keep: Callable[[Candidate, Mapping[str, Any]], bool],
+    ledger: ReplayLedger,
+) -> None:
+    try:
+        if not era.layout.tops:
+            raise InputError("nothing importable lies beside what is changed", hint="see the ledger")
+        env = builder.environment(era)
+    except EmsError as error:
+        ledger.notes.append(f"{era.name}: {error}")
+        for candidate in todo:
+            nothing = {"outcome": "no_environment", "tests": list(candidate.tests), "traces": [], "seconds": 0.0}
+            if not keep(candidate, nothing):
+                return
+        return
+    ledger.python = env.version
+    ledger.notes += [f"{era.name}: {note}" for note in env.notes]
+    with Replayer(builder.repository, builder.folder, project, era, env, BOUNDS) as replayer:
+        for candidate in todo:
+            if not keep(candidate, replayer.replay(candidate)):
+                return
+
+
+def _head(candidate: Candidate, recognise: Recognise) -> dict[str, Any]:
+    """What a candidate is, whatever comes of it: its fix with its real lines and what is recognised in it."""
+    scores: dict[str, float] = {}
+    for change in candidate.sources:
+        for strategy, score in recognise(change.before or "", change.after or ""):
+            scores[strategy] = max(score, scores.get(strategy, 0.0))
+    place = next((one for change in candidate.sources for one in places(change)), None)
+    return {
+        "commit": candidate.commit,
+        "parent": candidate.parent,
+        "time": candidate.time,
+        "fix": {
+            "file": place.file if place else candidate.sources[0].path,
+            "line": place.line if place else None,
+            "function": place.function if place else "",
+            "strategies": sorted(scores.items(), key=lambda pair: -pair[1]),
+            "removed": list(candidate.removed),
+            "added": list(candidate.added),
+        },
+    }
