@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ems_ml.build.checks import examine
-    from ems_ml.build.learning import bring_reports, build_data, harvest, tell_history
+    from ems_ml.build.learning import bring_reports, build_data, harvest, replay_history, tell_history
     from ems_ml.build.models import model_folders
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.build.training import Trained, answer_rows, evaluate_models, train_models
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
-    "ems_ml.build.learning": ("bring_reports", "build_data", "harvest", "tell_history"),
+    "ems_ml.build.learning": ("bring_reports", "build_data", "harvest", "replay_history", "tell_history"),
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
     "ems_ml.build.training": ("Trained", "answer_rows", "evaluate_models", "train_models"),
@@ -95,6 +95,7 @@ __all__ = [
     "read_file",
     "read_jsonl",
     "read_stream",
+    "replay_history",
     "reports_of_lines",
     "result_to_json",
     "sentry_report",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ems_ml.build.system import System
 from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, harvest_faults
 from ems_ml.harvest.faults import Progress, silent
+from ems_ml.harvest.history import SINCE, Replays, replay_histories
 from ems_ml.harvest.reports import ReportFile, harvest_reports
 from ems_ml.harvest.told import ToldHistories, tell_histories
 from ems_ml.ingest.junit import read_test_reports
@@ -83,6 +85,35 @@ def tell_history(
         cache=system.settings.cache,
         name=name,
         since=since,
+        jobs=jobs,
+        progress=progress,
+    )
+
+
+def replay_history(
+    system: System,
+    repositories: Sequence[Path],
+    *,
+    name: str | None = None,
+    since: str | None = None,
+    seconds: float | None = None,
+    python: str | None = None,
+    jobs: int = 1,
+    progress: Progress = silent,
+) -> Replays:
+    """Keep the real crashes of these git histories, in the cache (EMS_CACHE): new tests are run on old code.
+
+    since: a day; else 2016 began it. seconds: for each history; else an hour. Raises as
+    `ems_ml.harvest.history.replay_histories` does.
+    """
+    return replay_histories(
+        repositories,
+        recognise=partial(recognise, strategies=system.strategies),
+        cache=system.settings.cache,
+        name=name,
+        since=since or SINCE,
+        seconds=seconds or 3600.0,
+        python=python,
         jobs=jobs,
         progress=progress,
     )

@@ -22,7 +22,7 @@ from ems_ml.harvest.faults import append, read_corpus, silent
 from ems_ml.harvest.licences import licence_of
 from ems_ml.harvest.replay import REPLAY_OUTCOMES, Replayer
 from ems_ml.harvest.spread import Post, posts, spread
-from ems_ml.harvest.told import history_folder, places, projects_of
+from ems_ml.harvest.told import changed_places, history_folder, projects_of
 from ems_ml.harvest.types import KEPT, Bounds
 
 log = logging.getLogger(__name__)
@@ -213,7 +213,7 @@ def _head(candidate: Candidate, recognise: Recognise) -> dict[str, Any]:
     for change in candidate.sources:
         for strategy, score in recognise(change.before or "", change.after or ""):
             scores[strategy] = max(score, scores.get(strategy, 0.0))
-    place = next((one for change in candidate.sources for one in places(change)), None)
+    place = next((one for change in candidate.sources for one in changed_places(change)), None)
     return {
         "commit": candidate.commit,
         "parent": candidate.parent,

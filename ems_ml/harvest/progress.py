@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Bars:
     """The `progress` of `harvest_faults` as tqdm bars. Use as a context manager; thread-safe."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None = None, *, unit: str = "fault") -> None:
+        self._stream, self._unit = stream, unit
         self._bars: dict[str, tqdm[Any]] = {}
         self._lock = threading.Lock()
 
@@ -33,7 +33,7 @@ class Bars:
             if package not in self._bars:
                 file = self._stream or sys.stderr
                 self._bars[package] = tqdm(
-                    total=of, desc=package, unit="fault", file=file, position=len(self._bars), dynamic_ncols=True
+                    total=of, desc=package, unit=self._unit, file=file, position=len(self._bars), dynamic_ncols=True
                 )
             bar = self._bars[package]
             bar.set_postfix(kept=kept, refresh=False)

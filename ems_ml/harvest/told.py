@@ -327,7 +327,7 @@ def _fix(
         if change.before is None or change.after is None:
             continue
         before, after = readable(change.before), readable(change.after)
-        places += places(change)
+        places += changed_places(change)
         if before is None or after is None:
             return "not readable as Python"
         for name, score in recognise(before, after):
@@ -353,7 +353,7 @@ def _fix(
     )
 
 
-def places(change: Change) -> Iterator[Place]:
+def changed_places(change: Change) -> Iterator[Place]:
     """The lines of the old code that the change takes away, or before which it puts others."""
     old, new = (change.before or "").splitlines(), (change.after or "").splitlines()
     for kind, start, end, _, _ in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from ems_ml import sandbox
 from ems_ml.errors import InputError, UsageError
@@ -55,7 +55,7 @@ class Worker:
         self._running: sandbox.Running | None = None
         self._unread = b""
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         self._claim()
         self._fresh_copy()
         shutil.rmtree(self.home, ignore_errors=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ems_ml.build import Bars, Ledger, bring_reports, build_data, harvest, tell_history
+from ems_ml.build import Bars, Ledger, bring_reports, build_data, harvest, replay_history, tell_history
 from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes
 from ems_ml.service.commands.common import json_option, opened, print_json, store_option, table
@@ -97,42 +98,81 @@ def _print_ledger(ledger: Ledger) -> None:
 @click.argument("repos", metavar="REPO...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--told", is_flag=True, help="Keep the fixes that commit messages tell; no test is run.")
 @click.option("--name", default=None, help="The project's name, for one REPO; else its folder's name.")
-@click.option("--since", metavar="DATE", default=None, help="Leave out what was committed before.")
+@click.option("--since", metavar="DATE", default=None, help="Leave out what was committed before; else 2016 replays.")
+@click.option("--seconds", type=click.FloatRange(1), default=None, help="Replay at most so long a history.")
+@click.option("--python", default=None, help="Run the tests with this interpreter; else with the one that runs ems.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Histories at a time.")
 @json_option
-def history(repos: tuple[Path, ...], told: bool, name: str | None, since: str | None, jobs: int, as_json: bool) -> int:
+def history(
+    repos: tuple[Path, ...],
+    told: bool,
+    name: str | None,
+    since: str | None,
+    seconds: float | None,
+    python: str | None,
+    jobs: int,
+    as_json: bool,
+) -> int:
     """Read real fixes out of git histories: folders with a clone, bare or not. Nothing in them is changed.
 
-    With --told, each commit counts that changes little code and says which exception it mends. What was found lies
-    in the cache (EMS_CACHE), with a ledger of what was left out and why. The exit code is 15 where a REPO is no
-    history, and the others were read.
+    Each commit that changes little code and its tests is replayed: its new tests run on the code before it, in a
+    sandbox and an environment of its time. Where a test that passes after the fix raises in the project's code before
+    it, that is a real crash with its real fix. With --told, no test is run: each commit counts that changes little
+    code and says which exception it mends. What was found lies in the cache (EMS_CACHE), with a ledger of what was
+    left out and why; a run that was interrupted goes on. The exit code is 15 where a REPO is no history, and the
+    others were read.
     """
-    if not told:
-        raise UsageError("histories are read by their messages only", hint="say --told")
+    showing = not as_json and sys.stderr.isatty()
     with opened(process="harvest") as system:
-        showing = not as_json and sys.stderr.isatty()
-        found = tell_history(system, repos, name=name, since=since, jobs=jobs, progress=_read if showing else _quiet)
-    if showing:
+        if told:
+            if seconds is not None or python is not None:
+                raise UsageError("--told runs no test", hint="leave --seconds and --python out")
+            by_message = tell_history(
+                system, repos, name=name, since=since, jobs=jobs, progress=_read if showing else _quiet
+            )
+            ledgers, problems = [asdict(one) for one in by_message.ledgers], by_message.problems
+        else:
+            with Bars(unit="commit") as bars:
+                replayed = replay_history(
+                    system,
+                    repos,
+                    name=name,
+                    since=since,
+                    seconds=seconds,
+                    python=python,
+                    jobs=jobs,
+                    progress=bars if showing else _quiet,
+                )
+            ledgers, problems = [asdict(one) for one in replayed.ledgers], replayed.problems
+    if showing and told:
         click.echo(err=True)
-    for repo, why in found.problems.items():
+    for repo, why in problems.items():
         click.echo(f"ems: {repo} is not read: {why}", err=True)
     if as_json:
-        print_json(
-            {
-                "histories": [
-                    {"project": one.project, "licence": one.licence, "commits": one.commits, "told": one.told,
-                     "left_out": one.left_out, "notes": one.notes}
-                    for one in found.ledgers
-                ],
-                "problems": dict(found.problems),
-            }
-        )  # fmt: skip
+        print_json({"histories": ledgers, "problems": dict(problems)})
+    elif told:
+        rows = [
+            (one["project"], one["commits"], one["told"], one["licence"], "; ".join(one["notes"])) for one in ledgers
+        ]
+        table(rows, ("project", "commits", "told fixes", "licence", "notes"))
     else:
-        table(
-            [(one.project, one.commits, one.told, one.licence, "; ".join(one.notes)) for one in found.ledgers],
-            ("project", "commits", "told fixes", "licence", "notes"),
-        )
-    return exit_codes.SOME_FAILED if found.problems else exit_codes.OK
+        _print_replays(ledgers)
+    return exit_codes.SOME_FAILED if problems else exit_codes.OK
+
+
+def _print_replays(ledgers: list[dict[str, Any]]) -> None:
+    """One line a history, every candidate in exactly one of its outcomes; what never came is left out."""
+    shown = [name for name in ledgers[0]["outcomes"] if any(one["outcomes"][name] for one in ledgers)]
+    rows: list[tuple[object, ...]] = []
+    for one in ledgers:
+        tried = sum(one["outcomes"].values())
+        each = f"{one['seconds'] / tried:.2f}" if tried else "-"
+        counts = [one["outcomes"][name] for name in shown]
+        rows.append((one["project"], one["commits"], tried, *counts, one["untried"], one["traces"], each))
+    table(rows, ("history", "commits", "tried", *shown, "untried", "traces", "s each"))
+    for one in ledgers:
+        for note in one["notes"]:
+            click.echo(f"{one['project']}: {note}")
 
 
 @command.command("reports")
