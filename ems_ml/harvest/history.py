@@ -38,7 +38,7 @@ class ReplayLedger:
 
     project: str
     licence: str
-    python: str
+    python: str  # version of Python that its tests ran on
     since: str
     commits: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
@@ -144,15 +144,16 @@ def _replay(project: str, repository: Path, order: _Order, post: Post) -> Replay
     walk = Walk()
     all_candidates = list(candidates(repository, since=order.since, walk=walk))
     folder.mkdir(parents=True, exist_ok=True)
-    corpus = folder / "replay.jsonl"
+    corpus, ledger_file = folder / "replay.jsonl", folder / "replay-ledger.json"
+    earlier = json.loads(ledger_file.read_text(encoding="utf-8")) if ledger_file.is_file() else {}
     ledger = ReplayLedger(
         project=project,
         licence=licence_of(repository),
-        python=order.python,
+        python=earlier.get("python", ""),
         since=order.since,
         commits=walk.commits,
         left_out=dict(walk.left_out.most_common()),
-        notes=list(walk.notes),
+        notes=list(dict.fromkeys([*earlier.get("notes", ()), *walk.notes])),
     )
     done = set()
     for record in read_corpus(corpus):
@@ -174,9 +175,10 @@ def _replay(project: str, repository: Path, order: _Order, post: Post) -> Replay
         if todo and time.monotonic() < until and not post.stopped:
             _replay_era(builder, project, era, todo, keep, ledger)
     ledger.untried = len(all_candidates) - ledger.candidates
-    staged = folder / "replay-ledger.json.new"
+    ledger.notes = list(dict.fromkeys(ledger.notes))
+    staged = ledger_file.with_name("replay-ledger.json.new")
     staged.write_text(json.dumps(asdict(ledger), indent=1), encoding="utf-8")
-    staged.replace(folder / "replay-ledger.json")
+    staged.replace(ledger_file)
     return ledger
 
 
