@@ -35,7 +35,7 @@ LENIENT += ["-o", "required_plugins=", "-o", "minversion=0", "-o", "xfail_strict
 _GENERATED = re.compile(r"_?version(?:_info)?\.py$|_?version__\.py$")
 _MISSING = re.compile(
     r"has no attribute '(\w+)'|cannot import name '(\w+)'|No module named '(?:[\w.]*\.)?(\w+)'"
-    r"|name '(\w+)' is not defined|unexpected keyword argument '(\w+)'|^'(\w+)'$"
+    r"|name '(\w+)' is not defined|unexpected keyword argument '(\w+)'|^'?(\w+)'?$"
 )
 _MISSING_TYPES = ("AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError", "KeyError")
 
