@@ -126,17 +126,21 @@ def _siblings(function: ast.expr) -> list[str]:
 def _score(edit: Edit) -> float:
     old, new = edit.before, edit.after
     if isinstance(old, ast.Attribute) and isinstance(new, ast.Attribute) and old.attr != new.attr:
-        if new.attr in _siblings(old):
+        if edit.path[-1:] == ("Call",) and new.attr in _siblings(old):
             return 0.99 if dump(old.value) == dump(new.value) else 0.9
         return 0.6 if edit.field == "func" and dump(old.value) != dump(new.value) else 0.0
     if isinstance(old, ast.Name) and isinstance(new, ast.Name) and edit.field == "func":
         return 0.99 if new.id in _siblings(old) else 0.0
     if edit.field == "func" and {type(old), type(new)} == {ast.Name, ast.Attribute}:
-        return 0.9
+        return 0.9 if _last(old) != _last(new) else 0.0
     if isinstance(old, ast.Call) and isinstance(new, ast.Call) and dump(old.func) != dump(new.func):
         same = [dump(one) for one in old.args] == [dump(one) for one in new.args]
         return 0.85 if same and old.args else 0.0
     return 0.0
+
+
+def _last(function: ast.AST | None) -> str:
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
 
 
 STRATEGY = ReplaceCall()
