@@ -333,12 +333,12 @@ def test_the_shipped_data_are_small() -> None:
 
 def test_the_shipped_data_keep_their_promises() -> None:
     frame = dataset.load_data()
-    if set(frame["kind"]) == {"fault"}:  # made before messages were masked
-        frame["message"] = frame["message"].map(dataset.masked)
     dataset.validate(frame, allowed_shape=known_token, strategies=[strategy.name for strategy in load_strategies()])
     planted = frame[frame["kind"] == "fault"]
-    assert planted["group"].nunique() >= 300
-    assert planted["project"].nunique() >= 5
+    assert set(frame["kind"]) == set(dataset.KINDS)
+    assert planted["group"].nunique() >= 4000
+    assert planted["project"].nunique() >= 30
+    assert frame.loc[frame["kind"] == "replay", "project"].nunique() >= 10
     assert set(planted["split"]) == set(dataset.SPLIT_NAMES)
     for row in frame[frame["kind"] != "told"].to_dict("records"):
         event = dataset.event_from_row(row)
