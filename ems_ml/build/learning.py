@@ -55,13 +55,14 @@ def harvest(
     return ledger, build_data(system, out)
 
 
-def build_data(system: System, out: Path) -> Built:
+def build_data(system: System, out: Path, *, add: bool = False) -> Built:
     """Write the data set of all that the cache (EMS_CACHE) holds, with its card, into the folder `out`.
 
-    Nothing is harvested; the same cache gives the same files. Raises as `ems_ml.harvest.build_dataset` does.
+    Nothing is harvested; the same cache gives the same files. add: other projects' rows that lie in `out` stay.
+    Raises as `ems_ml.harvest.build_dataset` does.
     """
     names = dict.fromkeys((*STRATEGY_NAMES, *(strategy.name for strategy in system.strategies)))
-    return build_dataset(system.settings.cache, redactor=system.redactor, out=out, strategies=list(names))
+    return build_dataset(system.settings.cache, redactor=system.redactor, out=out, add=add, strategies=list(names))
 
 
 def tell_history(

@@ -5,28 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ems_ml import dataset
 from ems_ml.dataset import ALL_SPLITS, COLUMNS, FILES, KINDS, project_name
+from ems_ml.harvest.ledgers import Ledger, Ledgers
 from ems_ml.harvest.reasons import ENOUGH, why_few
 from ems_ml.harvest.types import OUTCOMES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Ledger = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledgers:
-    """What the harvests counted, as their ledger files hold it."""
-
-    faults: Sequence[Ledger]
-    replays: Sequence[Ledger]
-    told: Sequence[Ledger]
 
 
 _TEXT = """\
@@ -76,7 +65,8 @@ reaches which line. Then plant one fault at a time on a reached line, run the te
 (limits on time and memory, no network, a read-only tree, an unprivileged user), and keep the tracebacks that were
 raised in the package's own code or below it; at most 10 a fault, equal ones once. The raw corpora with real lines and
 the changes themselves stay in the cache (`EMS_CACHE`), outside this repository; the last command makes the files and
-this card of all that is in it, in one go. Versions change, so the first finds the same faults only for the versions
+this card of all that is in it, in one go; with `--add` what lies in `data` stays, but for the projects that the cache
+holds. `ledgers.json` is what was counted. Versions change, so the first finds the same faults only for the versions
 named in it.
 
 ## Splits
@@ -191,8 +181,8 @@ _NONE = "(none in these data)"
 _TOP = 18  # rows of a table of shares
 
 
-def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers, left_out: Mapping[str, Mapping[str, int]]) -> None:
-    """Write the card for `frame`, which these ledgers gave; left_out: reasons with counts, by kind."""
+def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers) -> None:
+    """Write the card for `frame`, which these ledgers gave."""
     causes = frame.drop_duplicates("group")
     run = frame[frame["kind"] != "told"]
     licences = {str(one["licence"]) for one in (*ledgers.replays, *ledgers.told)}
@@ -215,8 +205,7 @@ def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers, left_out: Mapp
             told=_told(ledgers.told, frame),
             told_reasons=_reasons("left out", [one["left_out"] for one in ledgers.told]),
             left_out=table(
-                ("kind", "reason", "rows"),
-                [(f"`{kind}`", why, n) for kind, reasons in left_out.items() for why, n in sorted(reasons.items())],
+                ("kind", "reason", "rows"), [(f"`{kind}`", why, rows) for kind, why, rows in ledgers.reasons()]
             ),
             strategies=_strategies(causes),
             enough=ENOUGH,

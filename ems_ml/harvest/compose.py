@@ -6,7 +6,6 @@ the same twice, and what stands near-equal in another split.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ems_ml import dataset
 from ems_ml.errors import InputError
-from ems_ml.harvest.card import Ledgers, write_card
+from ems_ml.harvest.card import write_card
 from ems_ml.harvest.corpus import Labelled, corpus_events, corpus_folder, histories_folder, replay_events, told_events
+from ems_ml.harvest.ledgers import Ledgers, LeftOut, cached_ledgers, read_ledgers, write_ledgers
 from ems_ml.ports import Redactor
 from ems_ml.source.shapes import known_token
 from ems_ml.types import ErrorEvent, ExceptionRecord
@@ -52,37 +52,46 @@ def build_dataset(
     *,
     redactor: Redactor,
     out: Path,
+    add: bool = False,
     splits: Mapping[str, str] = dataset.SPLITS,
     strategies: Sequence[str] | None = None,
 ) -> Built:
-    """Write a data file for each kind that the cache holds, and the card `README.md`, into the folder `out`.
+    """Write a data file for each kind, their card `README.md` and what was counted, `ledgers.json`, into `out`.
 
-    cache: `Settings.cache`. splits: each project's split; one that is not named is for training. strategies: the
-    names that may be labels, where the caller knows them. The same cache gives the same files, and a kind that it
-    does not hold is not in `out` afterwards. All is validated before it replaces an older data set. Raises
-    `InputError` where the cache is empty or what it holds breaks a promise of `ems_ml.dataset.validate`.
+    cache: `Settings.cache`. add: what lies in `out` stays, but for the projects, kind by kind, that the cache holds:
+    so a data set grows where the cache of its first harvest is gone. Without it the same cache gives the same files,
+    and a kind that it does not hold is not in `out` afterwards. splits: each project's split; one that is not named is
+    for training. strategies: the names that may be labels, where the caller knows them. All is validated before it
+    replaces an older data set. Raises `InputError` where the cache is empty, where `add` finds no ledgers in `out`,
+    or where the whole breaks a promise of `ems_ml.dataset.validate`.
     """
     histories = histories_folder(cache)
+    ledgers = cached_ledgers(cache)
     readers: Mapping[str, Iterable[Labelled]] = {
         "replay": replay_events(histories),
         "fault": corpus_events(corpus_folder(cache)),
         "told": told_events(histories),
     }
-    left_out: dict[str, Counter[str]] = {kind: Counter() for kind in dataset.KINDS}
+    left_out: LeftOut = Counter()
     rows = [
-        row for kind, events in readers.items() for row in _rows(events, redactor, splits, strategies, left_out[kind])
+        row for kind, events in readers.items() for row in _rows(kind, events, redactor, splits, strategies, left_out)
     ]
     if not rows:
         raise InputError(f"{cache} holds nothing that counts", hint="harvest first: ems harvest faults PACKAGE...")
+    if add:
+        earlier = read_ledgers(out).without(ledgers)
+        rows += _kept_rows(out, earlier, splits)
+        ledgers = ledgers.joined(earlier)
 
     for rule in _RULES:
-        dropped = [(row["event"], row["kind"], why) for row, why in rule(rows)]
-        for _, kind, why in dropped:
-            left_out[kind][why] += 1
-        gone = {event for event, _, _ in dropped}
+        dropped = [(row["event"], row["kind"], row["project"], why) for row, why in rule(rows)]
+        left_out.update((kind, project, why) for _, kind, project, why in dropped)
+        gone = {event for event, *_ in dropped}
         rows = [row for row in rows if row["event"] not in gone]
     frame = _write(rows, out, strategies)
-    write_card(out / "README.md", frame, _ledgers(cache), left_out)
+    ledgers = ledgers.leaving_out(left_out)
+    write_ledgers(out, ledgers)
+    write_card(out / "README.md", frame, ledgers)
     return Built(
         path=out,
         rows=len(frame),
@@ -93,11 +102,12 @@ def build_dataset(
 
 
 def _rows(
+    kind: str,
     events: Iterable[Labelled],
     redactor: Redactor,
     splits: Mapping[str, str],
     strategies: Sequence[str] | None,
-    left_out: Counter[str],
+    left_out: LeftOut,
 ) -> Iterator[Row]:
     """The rows of one kind, each different one once."""
     known = None if strategies is None else set(strategies)
@@ -105,7 +115,7 @@ def _rows(
     keys: set[object] = set()
     for event, labels in events:
         if not labels["strategy"] or (known is not None and labels["strategy"] not in known):
-            left_out["no strategy recognised"] += 1
+            left_out[kind, event.project, "no strategy recognised"] += 1
             continue
         own = {key: value for key, value in labels.items() if key != "text"}
         own["strategies"] = [one for one in labels["strategies"] if known is None or one["name"] in known]
@@ -113,11 +123,22 @@ def _rows(
         row = dataset.row_from_event(_bare(event, redactor), **own, split=split)
         key = dataset.trace_key(row)
         if event.id in ids or key in keys:
-            left_out["the same trace of one cause again"] += 1
+            left_out[kind, event.project, "the same trace of one cause again"] += 1
             continue
         ids.add(event.id)
         keys.add(key)
         yield row
+
+
+def _kept_rows(folder: Path, earlier: Ledgers, splits: Mapping[str, str]) -> Iterator[Row]:
+    """The rows of an older data set whose project and kind its remaining ledgers name, each in today's split."""
+    for kind, projects in earlier.projects.items():
+        path = folder / dataset.FILES[kind]
+        if not projects or not path.is_file():
+            continue
+        frame = dataset.read_data(path)
+        for row in frame[frame["project"].isin(projects)].drop(columns="shapes").to_dict("records"):
+            yield {**row, "split": dataset.split_of(kind, str(row["project"]), splits)}
 
 
 def _bare(event: ErrorEvent, redactor: Redactor) -> ErrorEvent:
@@ -243,15 +264,3 @@ def _write(rows: Sequence[Row], out: Path, strategies: Sequence[str] | None) -> 
         for path in staged.values():
             path.unlink(missing_ok=True)
     return frame
-
-
-def _ledgers(cache: Path) -> Ledgers:
-    def read(folder: Path, name: str) -> list[Mapping[str, Any]]:
-        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob(f"*/{name}"))]
-
-    histories = histories_folder(cache)
-    return Ledgers(
-        faults=read(corpus_folder(cache), "ledger.json"),
-        replays=read(histories, "replay-ledger.json"),
-        told=read(histories, "told-ledger.json"),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ def test_each_kind_has_its_file_and_its_splits(out: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [
         "README.md",
         "faults.parquet",
+        "ledgers.json",
         "replay.parquet",
         "told.parquet",
     ]
@@ -130,7 +132,7 @@ def test_the_same_cache_gives_the_same_files_and_what_it_lacks_goes(cache: Path,
     smaller = tmp_path / "cache"
     write_package(smaller, "toolz", [fault(1, "guard_none", trace("KeyError", "'a'", RAISED))])
     build(smaller, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "cache", "faults.parquet"}
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "cache", "faults.parquet", "ledgers.json"}
     assert "There are no planted and replayed errors in these data to compare." in (tmp_path / "README.md").read_text()
 
 
@@ -165,7 +167,44 @@ def test_data_that_break_a_promise_replace_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="path of some machine"):
         build_from(tmp_path, [fault(1, "guard_none", trace("KeyError", "'a'", bad))])
     assert (tmp_path / "out" / "faults.parquet").read_bytes() == before
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["README.md", "faults.parquet"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "faults.parquet",
+        "ledgers.json",
+    ]
+
+
+def test_a_data_set_grows_where_the_first_cache_is_gone(cache: Path, out: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(out, data)
+    anew = [
+        fault(1, "guard_empty", trace("IndexError", "list index out of range", RAISED)),
+        fault(2, "guard_none", trace("TypeError", "'NoneType' object is not iterable", {**RAISED, "line": 5})),
+    ]
+    write_package(tmp_path / "cache", "toolz", anew)
+    write_package(tmp_path / "cache", "attrs", [fault(3, "guard_none", trace("KeyError", "'d'", RAISED))])
+    built = build(tmp_path / "cache", data, add=True)
+    before, after = read(out), read(data)
+    same = [name for name in after if name not in ("frames", "shapes")]
+    stays = before[(before["project"] != "toolz") | (before["kind"] != "fault")].reset_index(drop=True)
+    left = after[after["event"].isin(stays["event"])].reset_index(drop=True)
+    assert repr(left[same].to_dict("records")) == repr(stays[same].to_dict("records"))
+    assert sorted(after.loc[after["project"] == "toolz", "type"]) == ["IndexError", "TypeError"]
+    assert built.rows == len(stays) + 3
+    card = (data / "README.md").read_text()
+    assert "| attrs | 1.0 | MIT | train |" in card
+    assert "| mistune | 1.0 | MIT | test |" in card
+    assert "| jinja | MIT | 4 | 3 | 1 | 0 | 2 | 2 |  |" in card
+    again = (data / "faults.parquet").read_bytes()
+    build(tmp_path / "cache", data, add=True)
+    assert (data / "faults.parquet").read_bytes() == again, "adding the same again changes nothing"
+    assert (data / "README.md").read_text() == card
+
+
+def test_nothing_is_added_where_nothing_says_what_was_counted(cache: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ledgers\.json cannot be read") as caught:
+        build(cache, tmp_path, add=True)
+    assert "without --add" in caught.value.hint
 
 
 def build_from(folder: Path, records: list[dict[str, Any]], project: str = "toolz") -> pd.DataFrame:

@@ -211,15 +211,16 @@ def reports(files: tuple[Path, ...], project: str, store: str | None, as_json: b
     show_default=True,
     help="The folder that the files and their card are written into.",
 )
+@click.option("--add", is_flag=True, help="Keep what lies there of projects that the cache does not hold.")
 @json_option
-def build_(out: Path, as_json: bool) -> None:
+def build_(out: Path, add: bool, as_json: bool) -> None:
     """Write the data set of all that the cache (EMS_CACHE) holds: planted faults, replayed crashes, told fixes.
 
     Nothing is harvested, and no project's code is run. The same cache gives the same files; a kind that it does not
-    hold is not in the folder afterwards. What breaks a promise of the data set replaces nothing.
+    hold is not in the folder afterwards, unless --add keeps it. What breaks a promise of the data set replaces nothing.
     """
     with opened(process="harvest") as system:
-        built = build_data(system, out)
+        built = build_data(system, out, add=add)
     if as_json:
         print_json(
             {
