@@ -59,7 +59,7 @@ def toy_pair_model() -> PairModel:
     )
     odds = {p: math.log(p / (1 - p)) for p in (0.05, 0.6, 0.95)}
     tree = stump(place, 0.5, odds[0.05], stump(kind, 0.5, odds[0.6], odds[0.95]))
-    return PairModel(pairs=tree, patterns=None, version="toy")
+    return PairModel(forest=tree, version="toy")
 
 
 def an_event(

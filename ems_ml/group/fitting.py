@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,9 @@ from ems_ml.errors import UsageError
 from ems_ml.group.forest import ARRAYS, Forest
 from ems_ml.group.index import ExemplarIndex
 from ems_ml.group.pairs import (
-    FEWEST_ODDS,
-    PATTERNS,
-    Likely,
     PairModel,
     content_version,
     pair_features,
-    pattern_features,
 )
 from ems_ml.ports import Exemplar
 from ems_ml.types import Signature
@@ -32,13 +29,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 NEAR = 30  # exemplars that an arriving error is compared with, as the store hands them to the grouper
-FOLDS = 3  # of projects: what the second forest learns from is said by first ones that did not see the project
-JOINED = 0.75  # p(same cause) from which on an error joins while the second forest's lessons are made
-PAIR_TREES = {"max_iter": 120, "learning_rate": 0.08, "max_leaf_nodes": 15, "min_samples_leaf": 100}
-PATTERN_TREES = {"max_iter": 150, "learning_rate": 0.05, "max_leaf_nodes": 8, "min_samples_leaf": 60}
-OTHERS = 5  # pairs of different causes that the first forest learns from, for each of one cause
-_RIVALS_WEIGH = 0.5  # a pattern that is not the likeliest one, beside one that is
-_LABELS_OF_RIVALS = 4  # likeliest patterns that the second forest learns from
+OTHERS = 5  # pairs of different causes that are learned from, for each of one cause
+JOINED = 0.8  # p(same cause) from which on an error joins while the calibration is made
+WRONG_MERGE = 10.0  # costs as many wrong splits: it hides an error
+IN_VAIN = 0.2  # costs a person who is asked about what is not the same
+JOINS = tuple(round(0.5 + 0.03 * step, 2) for step in range(17))
+ASKS = tuple(round(0.02 * step, 2) for step in range(1, 50))
+MOST_ODDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -107,70 +104,81 @@ def arrivals(
 
 
 def fit_pair_model(train: Arrivals, tune: Arrivals, *, random_state: int = 0) -> PairModel:
-    """Both forests fitted on `train`; the second one calibrated on `tune` (Platt, 1999).
+    """Boosted trees fitted on `train`: on all pairs of one cause and a draw of the others, which weigh for the rest.
 
-    The second forest learns from what first forests say of projects that they did not see, so that its lessons look as
-    its later work will.
+    Calibrated on `tune` by a straight line on the log-odds (Platt, 1999): what an arriving error's likeliest pattern is
+    said to be shall be so as often.
     """
-    pairs = _pair_forest(train.features, train.same, random_state)
-    whole = PairModel(pairs=pairs, patterns=None, version="")
-    lessons = simulate(train, _held_out(train, whole, random_state), joins=lambda shares: shares[0] >= JOINED)
-    rows, truth, place = lessons.rows()
-    if len(set(truth.tolist())) < 2:
-        return PairModel(pairs=pairs, patterns=None, version=content_version(pairs.value, pairs.threshold))
-    weights = np.where(place == 0, 1.0, _RIVALS_WEIGH)
-    patterns = forest_of(_boosted(PATTERN_TREES, random_state).fit(rows, truth, sample_weight=weights))
-    model = PairModel(pairs=pairs, patterns=patterns, version="")
-    seen = simulate(tune, whole.raw(tune.features), judge=model.judge, joins=lambda shares: shares.max() >= JOINED)
-    rows, truth, place = seen.rows()
-    if len(set(truth[place == 0].tolist())) == 2:
-        odds = patterns.raw(rows[place == 0])
-        line = LogisticRegression(C=1e6).fit(odds[:, None], truth[place == 0])
-        slope, offset = float(line.coef_[0, 0]), float(line.intercept_[0])
-        if slope > 0:
-            patterns = patterns.calibrated(slope, offset)
-    version = content_version(*(getattr(f, name) for f in (pairs, patterns) for name in ("value", "threshold")))
-    return PairModel(pairs=pairs, patterns=patterns, version=version)
+    same = train.same
+    share = min(1.0, OTHERS * int(same.sum()) / max(1, int((~same).sum())))
+    drawn = same | (np.random.default_rng(random_state).random(len(same)) < share)
+    trees = HistGradientBoostingClassifier(
+        max_iter=120,
+        learning_rate=0.08,
+        max_leaf_nodes=15,
+        min_samples_leaf=min(100, max(1, int(same.sum()) // 20)),
+        l2_regularization=5.0,
+        early_stopping=False,
+        random_state=random_state,
+    )
+    trees.fit(train.features[drawn], same[drawn], sample_weight=np.where(same[drawn], 1.0, 1 / share))
+    forest = forest_of(trees)
+    first = simulate(tune, forest.raw(tune.features), join=JOINED)
+    odds = np.asarray([one.odds for one in first if one.odds is not None])
+    right = np.asarray([one.right for one in first if one.odds is not None])
+    if len(set(right.tolist())) == 2:
+        line = LogisticRegression(C=1e6).fit(odds[:, None], right)
+        if line.coef_[0, 0] > 0:
+            forest = forest.calibrated(float(line.coef_[0, 0]), float(line.intercept_[0]))
+    version = content_version(forest.value, forest.threshold, np.asarray([forest.slope, forest.offset]))
+    return PairModel(forest=forest, version=version)
 
 
-@dataclass(frozen=True)
+def choose_thresholds(
+    model: PairModel, tune: Arrivals, *, wrong_merge: float = WRONG_MERGE, in_vain: float = IN_VAIN
+) -> tuple[float, float]:
+    """The shares from which on an error joins, and a person is asked, that cost least on errors as they arrive.
+
+    Costs are counted in wrong splits: a wrong merge costs `wrong_merge` of them, for it hides an error; to ask in vain
+    costs `in_vain`.
+    """
+    odds = model.raw(tune.features)
+
+    def cost(decided: Sequence[Decided]) -> float:
+        wrong = sum(one.joined and not one.right for one in decided)
+        return wrong_merge * wrong + sum(one.known and not one.joined for one in decided)
+
+    tried = {join: simulate(tune, odds, join=join) for join in JOINS}
+    join = min(tried, key=lambda share: cost(tried[share]))
+    left = [one for one in tried[join] if not one.joined]
+
+    def silent(ask: float) -> float:
+        return sum((in_vain if one.share >= ask else 0.0) if not one.right else float(one.share < ask) for one in left)
+
+    return join, min((ask for ask in ASKS if ask <= join), key=silent)
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
-    """What came of an error that arrived: its likeliest patterns, whether each is its cause, and what was done."""
+    """What came of an error that arrived."""
 
     number: int
     known: bool  # its cause was there before
-    likely: tuple[Likely, ...]
-    right: tuple[bool, ...]  # of each pattern: most of its errors have this cause
-    shares: NDArray[np.float64]  # p(same cause), of each pattern
+    odds: float | None  # log-odds of its likeliest pattern; None where there was none
+    right: bool  # most of that pattern's errors have its cause
     joined: bool
+    pattern: int  # the one that it is in now, by the number of its first error
+
+    @property
+    def share(self) -> float:
+        """p(same cause) of its likeliest pattern, 0 where there was none."""
+        return 0.0 if self.odds is None else 1 / (1 + math.exp(-self.odds))
 
 
-@dataclass(frozen=True)
-class Lessons:
-    """Decisions in order of arrival; only those that had a pattern before them."""
+def simulate(seen: Arrivals, odds: NDArray[np.float64], *, join: float) -> list[Decided]:
+    """Let the errors arrive, each joining its likeliest pattern from the share `join` on, else opening one.
 
-    decided: tuple[Decided, ...]
-
-    def rows(self) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
-        """Features of the likeliest patterns, whether each was right, and its place from 0."""
-        some = [(one, pattern_features(one.likely)[:_LABELS_OF_RIVALS]) for one in self.decided if one.likely]
-        if not some:
-            raise UsageError("grouping cannot be learned: no error had another before it", hint="give more errors")
-        truth = np.concatenate([np.asarray(one.right[: len(part)], dtype=bool) for one, part in some])
-        place = np.concatenate([np.arange(len(part)) for _, part in some])
-        return np.concatenate([part for _, part in some]), truth, place
-
-
-def simulate(
-    seen: Arrivals,
-    odds: NDArray[np.float64],
-    *,
-    joins: Callable[[NDArray[np.float64]], bool],
-    judge: Callable[[Sequence[Likely]], NDArray[np.float64]] | None = None,
-) -> Lessons:
-    """Let the errors arrive, each joining its likeliest pattern or opening one, as `joins` says of the shares.
-
-    odds: log-odds of each pair of `seen`. judge: p(same cause) of patterns; None: that of the likeliest example.
+    odds: log-odds, shape (n,), of the pairs of `seen`.
     """
     rows: dict[int, list[int]] = defaultdict(list)
     for row, number in enumerate(seen.arriving.tolist()):
@@ -181,26 +189,18 @@ def simulate(
     decided = []
     for number in seen.order:
         cause = seen.groups[number]
-        mine = np.asarray(rows[number], dtype=np.int64)
-        held: dict[int, list[int]] = {}
-        for row in mine[np.argsort(-odds[mine], kind="stable")].tolist():
-            held.setdefault(pattern[int(seen.earlier[row])], []).append(row)
-        best = dict(list(held.items())[:PATTERNS])
-        likely = tuple(
-            Likely(odds=tuple(odds[each].tolist()), features=seen.features[each[0]]) for each in best.values()
-        )
-        shares = np.zeros(0)
-        joined = False
-        if likely:
-            shares = 1 / (1 + np.exp(-np.asarray([one.odds[0] for one in likely]))) if judge is None else judge(likely)
-            joined = joins(shares)
-        right = tuple(causes[one].most_common(1)[0][0] == cause for one in best)
-        was_known = (seen.projects[number], cause) in known
-        decided.append(Decided(number, was_known, likely, right, shares, joined))
-        pattern[number] = list(best)[int(np.argmax(shares))] if joined else number
-        causes[pattern[number]][cause] += 1
+        best = max(rows[number], key=lambda row: float(odds[row]), default=None)
+        likeliest = None if best is None else pattern[int(seen.earlier[best])]
+        right = likeliest is not None and causes[likeliest].most_common(1)[0][0] == cause
+        told = None if best is None else float(np.clip(odds[best], -MOST_ODDS, MOST_ODDS))
+        one = Decided(number, (seen.projects[number], cause) in known, told, right, False, number)
+        if likeliest is not None and one.share >= join:
+            one = replace(one, joined=True, pattern=likeliest)
+        decided.append(one)
+        pattern[number] = one.pattern
+        causes[one.pattern][cause] += 1
         known.add((seen.projects[number], cause))
-    return Lessons(tuple(decided))
+    return decided
 
 
 def forest_of(fitted: Any) -> Forest:
@@ -230,37 +230,3 @@ def _float32_below(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     """The nearest float32 that is not above: a float32 is at most the one where it is at most the other."""
     near = thresholds.astype(np.float32)
     return np.where(near.astype(np.float64) > thresholds, np.nextafter(near, np.float32(-np.inf)), near)
-
-
-def _pair_forest(features: Floats, same: NDArray[np.bool_], random_state: int) -> Forest:
-    """Fitted on all pairs of one cause and a draw of the others, which weigh for those that were not drawn."""
-    share = min(1.0, OTHERS * int(same.sum()) / max(1, int((~same).sum())))
-    drawn = same | (np.random.default_rng(random_state).random(len(same)) < share)
-    weights = np.where(same[drawn], 1.0, 1 / share)
-    return forest_of(_boosted(PAIR_TREES, random_state).fit(features[drawn], same[drawn], sample_weight=weights))
-
-
-def _boosted(trees: dict[str, Any], random_state: int) -> Any:
-    return HistGradientBoostingClassifier(
-        **trees, l2_regularization=5.0, early_stopping=False, random_state=random_state
-    )
-
-
-def _held_out(train: Arrivals, whole: PairModel, random_state: int) -> NDArray[np.float64]:
-    """Log-odds of the training pairs by forests that did not see their project; where there are few, by all."""
-    project = np.asarray(train.projects)[train.arriving]
-    names = sorted(set(train.projects))
-    if len(names) < FOLDS:
-        return whole.raw(train.features)
-    odds = np.full(len(train.same), FEWEST_ODDS)
-    for out in _folds(names):
-        away = np.isin(project, out)
-        if not away.any() or len(set(train.same[~away].tolist())) < 2:
-            continue
-        forest = _pair_forest(train.features[~away], train.same[~away], random_state)
-        odds[away] = PairModel(pairs=forest, patterns=None, version="").raw(train.features[away])
-    return odds
-
-
-def _folds(names: Sequence[str]) -> Iterable[list[str]]:
-    return (list(names[fold::FOLDS]) for fold in range(FOLDS))

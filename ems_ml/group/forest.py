@@ -64,17 +64,16 @@ class Forest:
         """The same with another straight line between its sum and its log-odds."""
         return Forest(**{name: getattr(self, name) for name in ARRAYS}, bias=self.bias, slope=slope, offset=offset)
 
-    def arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What `from_arrays` reads, by name."""
-        found: dict[str, NDArray[np.generic]] = {f"{prefix}_{name}": getattr(self, name) for name in ARRAYS}
-        found[f"{prefix}_line"] = np.asarray([self.bias, self.slope, self.offset], dtype=np.float64)
-        return found
+        found: dict[str, NDArray[np.generic]] = {name: getattr(self, name) for name in ARRAYS}
+        return found | {"line": np.asarray([self.bias, self.slope, self.offset], dtype=np.float64)}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], prefix: str, features: int) -> Forest:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], features: int) -> Forest:
         """Raises `KeyError` for a missing array, `ValueError` where they do not fit each other or the features."""
-        parts = {name: np.asarray(arrays[f"{prefix}_{name}"]) for name in ARRAYS}
-        bias, slope, offset = (float(number) for number in np.asarray(arrays[f"{prefix}_line"], dtype=np.float64))
+        parts = {name: np.asarray(arrays[name]) for name in ARRAYS}
+        bias, slope, offset = (float(number) for number in np.asarray(arrays["line"], dtype=np.float64))
         nodes = len(parts["feature"])
         links = np.concatenate([parts["roots"], parts["left"], parts["right"]])
         if any(len(parts[name]) != nodes for name in ARRAYS[1:]) or not nodes:

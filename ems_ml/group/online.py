@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ems_ml.group.pairs import (
-    FEATURE_NAMES,
-    NOTHING_KNOWN,
-    PATTERNS,
-    Likely,
-    PairModel,
-    differences,
-    pair_features,
-)
+from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, pair_features
 from ems_ml.group.views import Commonness
 from ems_ml.ports import Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
@@ -40,7 +32,7 @@ class _Judged:
 
     exemplar: Exemplar
     probability: float
-    likely: Likely
+    features: NDArray[np.float32]
 
 
 def new_pattern_id() -> str:
@@ -100,21 +92,18 @@ class OnlineGrouper:
     def _judged(
         self, signature: Signature, vector: NDArray[np.float32], near: Sequence[Exemplar], common: Commonness
     ) -> list[_Judged]:
-        """The likeliest patterns among the exemplars, by falling log-odds of their likeliest one."""
+        """The patterns of the exemplars, by falling probability of their likeliest one."""
         if not near:
             return []
         features = np.stack([pair_features(signature, vector, e.signature, e.vector, common) for e in near])
         # The cosine breaks ties between leaves, without changing what they say.
-        odds = self.model.raw(features) + 1e-6 * features[:, _COSINE]
-        rows: dict[str, list[int]] = {}
-        for row in np.argsort(-odds, kind="stable").tolist():
-            rows.setdefault(near[row].pattern, []).append(row)
-        best = list(rows.values())[:PATTERNS]
-        likely = [Likely(odds=tuple(odds[each].tolist()), features=features[each[0]]) for each in best]
-        shares = self.model.judge(likely)
+        shares = self.model.predict(features) + 1e-6 * features[:, _COSINE]
+        best: dict[str, int] = {}
+        for row in np.argsort(-shares, kind="stable").tolist():
+            best.setdefault(near[row].pattern, row)
         return [
-            _Judged(exemplar=near[each[0]], probability=float(np.clip(p, 0.0, LIKELIEST)), likely=one)
-            for each, p, one in zip(best, shares, likely, strict=True)
+            _Judged(near[row], probability=float(np.clip(shares[row], 0.0, LIKELIEST)), features=features[row])
+            for row in best.values()
         ]
 
     def _beyond_doubt(
@@ -167,15 +156,12 @@ class OnlineGrouper:
             return why
         _, best = ranked[0]
         matched, differed, aligned = differences(signature, best.signature)
-        at = next(place for place, one in enumerate(judged) if one.exemplar is best)
-        likely = [one.likely for one in (judged[at], *judged[:at], *judged[at + 1 :])]
+        features = next(one.features for one in judged if one.exemplar is best)
         why |= {
             "matched": matched,
             "differed": differed,
-            "features": {
-                name: round(float(v), 3) for name, v in zip(FEATURE_NAMES, judged[at].likely.features, strict=True)
-            },
-            "moved": _strongest(self.model.pulls(likely)),
+            "features": {name: round(float(v), 3) for name, v in zip(FEATURE_NAMES, features, strict=True)},
+            "moved": _strongest(self.model.pulls(features)),
             "frames": [
                 {
                     "here": _shown(signature, i),

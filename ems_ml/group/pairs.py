@@ -1,4 +1,4 @@
-"""p(same cause) of two errors, and of an error and a pattern: features, and the trained model that reads them.
+"""p(same cause) of two errors: features of a pair, and the trained model that reads them.
 
 `PairModel` serves from plain arrays; `ems_ml.group.fitting` fits it with scikit-learn.
 """
@@ -132,104 +132,33 @@ def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[floa
     )
 
 
-PATTERN_FEATURES = (
-    "log-odds of its likeliest example",
-    "log-odds of its three likeliest examples",
-    "log-odds of its least likely example",
-    "examples compared",
-    "log-odds of the likeliest rival",
-    "lead over the likeliest rival",
-    "log-odds of the rival's three likeliest examples",
-    "place among the patterns",
-    "patterns that are likely",
-    *(f"{name}, of its likeliest example" for name in FEATURE_NAMES),
-)
-FEWEST_ODDS = -9.2  # of what is not there: log-odds of p = 0.0001
-PATTERNS = 10  # likeliest patterns that are judged
-
-
-@dataclass(frozen=True, slots=True)
-class Likely:
-    """One pattern's examples beside an arriving error: their log-odds, falling, and the features of the first."""
-
-    odds: tuple[float, ...]
-    features: Floats
-
-    @property
-    def three(self) -> float:
-        return sum(self.odds[:3]) / len(self.odds[:3])
-
-
-def pattern_features(ranked: Sequence[Likely]) -> Floats:
-    """Features of shape (len(ranked), len(PATTERN_FEATURES)) of patterns by falling log-odds of their best example."""
-    likely = sum(one.odds[0] > 0 for one in ranked)
-    rows = []
-    for place, one in enumerate(ranked):
-        rival = ranked[0] if place else ranked[1] if len(ranked) > 1 else None
-        against = rival.odds[0] if rival else FEWEST_ODDS
-        told = (
-            one.odds[0],
-            one.three,
-            one.odds[-1],
-            len(one.odds),
-            against,
-            one.odds[0] - against,
-            rival.three if rival else FEWEST_ODDS,
-            place,
-            likely,
-        )
-        rows.append(np.concatenate([np.asarray(told, dtype=np.float32), one.features]))
-    return np.stack(rows)
-
-
 @dataclass(frozen=True)
 class PairModel:
-    """Two forests: p(same cause) of two errors, and of an error and a pattern that stands beside its rivals.
-
-    `patterns` may be None: then a pattern is as likely as its likeliest example.
+    """A forest over `FEATURE_NAMES`: p(same cause) of two errors, calibrated. A pattern is as likely as its likeliest
+    example.
     """
 
-    pairs: Forest  # over `FEATURE_NAMES`
-    patterns: Forest | None  # over `PATTERN_FEATURES`, calibrated
+    forest: Forest
     version: str
 
     def raw(self, features: Floats) -> NDArray[np.float64]:
-        """Log-odds, shape (n,), of pairs of shape (n, len(FEATURE_NAMES)), no smaller than `FEWEST_ODDS`."""
-        odds: NDArray[np.float64] = np.clip(self.pairs.raw(features), FEWEST_ODDS, -FEWEST_ODDS)
-        return odds
+        """Log-odds, shape (n,), of pairs of shape (n, len(FEATURE_NAMES))."""
+        return self.forest.raw(features)
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
-        """p(same cause), shape (n,), of pairs."""
-        return self.pairs.predict(features)
+        """p(same cause), shape (n,)."""
+        return self.forest.predict(features)
 
-    def judge(self, ranked: Sequence[Likely]) -> NDArray[np.float64]:
-        """p(same cause), shape (len(ranked),), of patterns by falling log-odds of their best example."""
-        if self.patterns is None:
-            odds = np.asarray([one.odds[0] for one in ranked])
-            shares: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
-            return shares
-        return self.patterns.predict(pattern_features(ranked))
-
-    def pulls(self, ranked: Sequence[Likely]) -> Mapping[str, float]:
-        """What moved the first pattern's log-odds, by feature."""
-        if self.patterns is None:
-            return dict(zip(FEATURE_NAMES, self.pairs.pulls(ranked[0].features).tolist(), strict=True))
-        moved = self.patterns.pulls(pattern_features(ranked)[0])
-        return dict(zip(PATTERN_FEATURES, moved.tolist(), strict=True))
+    def pulls(self, features: Floats) -> dict[str, float]:
+        """How far each feature moved one pair's log-odds."""
+        return dict(zip(FEATURE_NAMES, self.forest.pulls(features).tolist(), strict=True))
 
     def save(self, folder: Path) -> None:
         """Writes `pairs.json` and `pairs.npz` into the folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        about = {
-            "version": self.version,
-            "features": FEATURE_NAMES,
-            "pattern features": PATTERN_FEATURES if self.patterns is not None else None,
-        }
+        about = {"version": self.version, "features": FEATURE_NAMES}
         (folder / "pairs.json").write_text(json.dumps(about, indent=1) + "\n")
-        arrays = self.pairs.arrays("pairs")
-        if self.patterns is not None:
-            arrays |= self.patterns.arrays("patterns")
-        np.savez_compressed(folder / "pairs.npz", **arrays)  # type: ignore[arg-type]  # numpy's stubs: a bool keyword
+        np.savez_compressed(folder / "pairs.npz", **self.forest.arrays())  # type: ignore[arg-type]  # a stub's keyword
 
     @classmethod
     def load(cls, folder: Path) -> PairModel:
@@ -237,12 +166,9 @@ class PairModel:
         try:
             about = json.loads((folder / "pairs.json").read_text())
             version, told = str(about["version"]), tuple(about["features"])
-            second = about["pattern features"]
-            if told == FEATURE_NAMES and second in (None, list(PATTERN_FEATURES)):
+            if told == FEATURE_NAMES:
                 with (folder / "pairs.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                    pairs = Forest.from_arrays(arrays, "pairs", len(FEATURE_NAMES))
-                    patterns = Forest.from_arrays(arrays, "patterns", len(PATTERN_FEATURES)) if second else None
-                return cls(pairs=pairs, patterns=patterns, version=version)
+                    return cls(forest=Forest.from_arrays(arrays, len(FEATURE_NAMES)), version=version)
         except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ModelError(
                 f"the grouping model in {folder} cannot be read: {error}", hint="run `ems train`, or reinstall ems-ml"

@@ -100,7 +100,7 @@ def test_between_the_thresholds_it_asks() -> None:
 
 def test_an_exact_signature_that_the_model_doubts_does_not_decide_by_itself() -> None:
     """As where two causes raise one error on lines of one shape."""
-    doubts = replace(toy_pair_model(), pairs=stump(0, 2.0, -2.0, -2.0))
+    doubts = replace(toy_pair_model(), forest=stump(0, 2.0, -2.0, -2.0))
     near = [exemplar(an_event("0"), "P-0")]
     grouper = OnlineGrouper(doubts, join=0.9, suggest=0.1)
     made = assign(grouper, an_event("1"), near, exact="P-0")

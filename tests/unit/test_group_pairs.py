@@ -18,7 +18,7 @@ from toy_steps import ToyEncoder, an_event, toy_pair_model
 from ems_ml.errors import ModelError, UsageError
 from ems_ml.group import PairModel
 from ems_ml.group.batch import PatternGrouper
-from ems_ml.group.fitting import Arrivals, arrivals, fit_pair_model, forest_of, simulate
+from ems_ml.group.fitting import JOINS, Arrivals, arrivals, choose_thresholds, fit_pair_model, forest_of, simulate
 from ems_ml.group.forest import stump
 from ems_ml.group.pairs import FEATURE_NAMES, pair_features
 from ems_ml.group.views import Commonness
@@ -128,16 +128,17 @@ def test_a_fitted_model_is_right_and_comes_back_from_its_files(
     _, seen = learned
     model = fit_pair_model(seen, seen)
     assert roc_auc_score(seen.same, model.predict(seen.features)) > 0.95
-    told = simulate(seen, model.raw(seen.features), judge=model.judge, joins=lambda shares: shares.max() >= 0.5)
-    joined = [one for one in told.decided if one.joined]
+    told = simulate(seen, model.raw(seen.features), join=0.5)
+    joined = [one for one in told if one.joined]
     assert len(joined) > 60
-    assert sum(one.right[int(np.argmax(one.shares))] for one in joined) / len(joined) > 0.9
+    assert sum(one.right for one in joined) / len(joined) > 0.9
+    join, ask = choose_thresholds(model, seen)
+    assert 0 < ask <= join < 1
+    assert choose_thresholds(model, seen, wrong_merge=0.0)[0] == min(JOINS)
     model.save(tmp_path / "m")
     again = PairModel.load(tmp_path / "m")
     assert again.version == model.version == fit_pair_model(seen, seen).version  # deterministic
     assert (again.predict(seen.features) == model.predict(seen.features)).all()
-    likely = told.decided[-1].likely
-    assert (again.judge(likely) == model.judge(likely)).all()
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated", "other features", "a circle", "no json"])
@@ -152,7 +153,7 @@ def test_a_broken_model_says_what_to_do(tmp_path: Path, harm: str) -> None:
         about.write_text(json.dumps({**json.loads(about.read_text()), "features": ["x"]}))
     elif harm == "a circle":
         with np.load(arrays) as found:
-            np.savez(arrays, **{**found, "pairs_left": np.zeros_like(found["pairs_left"])})
+            np.savez(arrays, **{**found, "left": np.zeros_like(found["left"])})
     else:
         about.write_text("{")
     with pytest.raises(ModelError) as caught:
