@@ -37,7 +37,7 @@ def features(a: ErrorEvent, b: ErrorEvent) -> dict[str, float]:
 def test_features_of_the_same_error_and_of_another() -> None:
     same = features(an_event("1"), an_event("2", message="'milk'"))
     sure = [
-        name for name in FEATURE_NAMES if name.startswith(("same", "share", "application line", "frames in common"))
+        name for name in FEATURE_NAMES if name.startswith(("same", "share", "application lines in", "frames in common"))
     ]
     assert all(same[name] == pytest.approx(1) for name in sure if name != "same message"), same
     assert (same["same message"], same["words in one message only"]) == (0, 2)
