@@ -221,9 +221,16 @@ def forest_of(fitted: Any) -> Forest:
         parts["right"].append(np.where(leaf, own, nodes["right"].astype(np.int64) + start))
         parts["value"].append(np.where(leaf, 1.0, fitted.learning_rate) * nodes["value"])
         start += len(nodes)
-    kinds = {"threshold": np.float32, "value": np.float32}
-    arrays = {name: np.concatenate(some).astype(kinds.get(name, np.int32)) for name, some in parts.items()}
-    return Forest(**arrays, bias=float(np.ravel(fitted._baseline_prediction)[0]))
+    whole = {name: np.concatenate(some) for name, some in parts.items()}
+    return Forest(
+        roots=whole["roots"].astype(np.int32),
+        feature=whole["feature"].astype(np.int32),
+        threshold=whole["threshold"].astype(np.float32),
+        left=whole["left"].astype(np.int32),
+        right=whole["right"].astype(np.int32),
+        value=whole["value"].astype(np.float32),
+        bias=float(np.ravel(fitted._baseline_prediction)[0]),
+    )
 
 
 def _float32_below(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
