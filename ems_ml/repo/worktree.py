@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -38,6 +38,18 @@ class Worktree:
         self._git("read-tree", self.base)
         self._git("checkout-index", "--all", "--force", "--quiet", "--index")
         self.built = tuple(self._copy_built())
+
+    def take(self, commit: str, wanted: Callable[[str], bool]) -> None:
+        """Put the files for which `wanted` holds as they stand in another commit; such files it lacks go."""
+        own = [path for path in self._git("ls-files", "-z").split("\0") if path and wanted(path)]
+        listed = [entry for entry in self._git("ls-tree", "-r", "-z", commit).split("\0") if entry]
+        theirs = [entry for entry in listed if wanted(entry.partition("\t")[2]) and not entry.startswith("160000")]
+        for path in own:
+            (self.tree / path).unlink(missing_ok=True)
+        self._feed("update-index", "-z", "--force-remove", "--stdin", entries=own)
+        self._feed("update-index", "-z", "--index-info", entries=theirs)
+        paths = [entry.partition("\t")[2] for entry in theirs]
+        self._feed("checkout-index", "--force", "--quiet", "--index", "-z", "--stdin", entries=paths)
 
     def read(self, path: str) -> str | None:
         """The text of a file in the tree, None where it is not there or not text."""
@@ -117,6 +129,10 @@ class Worktree:
     def _git(self, *arguments: str, check: bool = True) -> str:
         answer = git_bytes(*arguments, cwd=self.tree, env=self._environment, check=check)
         return answer.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def _feed(self, *arguments: str, entries: Sequence[str]) -> None:
+        told = "".join(f"{entry}\0" for entry in entries).encode("utf-8", "surrogateescape")
+        git_bytes(*arguments, cwd=self.tree, env=self._environment, stdin=told)
 
     def _place(self, path: str) -> Path:
         pure = PurePosixPath(path)

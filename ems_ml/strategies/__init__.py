@@ -46,6 +46,7 @@ BUILT_IN = (
     "create_path",
     "raise_limit",
     "retry_transient",
+    "revert_change",
 )
 
 
