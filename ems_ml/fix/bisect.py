@@ -25,6 +25,11 @@ MOST_COMMITS = 4096  # of the main line that are looked at
 MOST_UNTESTABLE = 24  # commits that cannot be tested before the search is given up
 MOST_SUSPECTS = 4  # where those between bad and good cannot be tested, as many are still worth a try
 
+ALWAYS = "the error was there from the first commit on: no commit brought it in"
+SHALLOW = (
+    "the history is shallow, and the error is in its oldest commit too; fetch the rest with `git fetch --unshallow`"
+)
+
 
 class State(Enum):
     """What the failing test does on a commit."""
@@ -79,7 +84,7 @@ def bisect(repository: Repository, bench: SuiteBench, found: Reproduction, budge
         said=said,
         always=search.always,
         commits=commits,
-        tested=len(search.states),
+        tested=max(0, len(search.states) - 1),  # the newest was known
         untestable=sum(state is State.UNTESTABLE for state in states),
         seconds=time.monotonic() - began,
     )
@@ -87,7 +92,11 @@ def bisect(repository: Repository, bench: SuiteBench, found: Reproduction, budge
 
 def expected_seconds(repository: Repository, found: Reproduction) -> float:
     """What a search takes at the usual pace, and the proof of one proposal after it; 0 where there is no history."""
-    commits = len(main_line(repository.root, "HEAD", most=MOST_COMMITS))
+    try:
+        commits = len(main_line(repository.root, "HEAD", most=MOST_COMMITS))
+    except RepositoryError as error:  # `bisect` tells it as evidence
+        log.info("the history cannot be read: %s", error)
+        return 0.0
     if commits < 2:
         return 0.0
     steps = 2 * math.ceil(math.log2(commits)) + 1
@@ -116,18 +125,23 @@ class _Search:
     def run(self) -> tuple[tuple[Commit, ...], str, int]:
         root, head = self.repository.root, self.bench.worktree.base
         line = main_line(root, head, most=MOST_COMMITS)
-        if len(line) < 2:
-            return (), self._no_good(line, "there is no earlier commit to compare with"), len(line)
+        self.states[head] = State.BAD
         suspects, said = self._between(line)
+        if not suspects and self.states.get(line[-1].id) is State.BAD and not line[-1].parents:
+            self.always = not is_shallow(root)
+            return (), ALWAYS if self.always else SHALLOW, len(line)
         while len(suspects) == 1 and len(suspects[0].parents) > 1:
             merge = suspects[0]
-            inside = next((branch for branch in self._branches(merge) if self._is(branch[0], State.BAD)), None)
+            try:
+                inside = next((each for each in self._branches(merge) if self._state(each[0]) is State.BAD), None)
+            except _GivenUp as why:
+                return suspects, f"{said}; it is a merge, and was not looked into: {why}", len(line)
             if inside is None:
-                return suspects, f"{said}, a merge; neither of its sides alone raises it", len(line)
-            suspects, said = self._between(inside)
-            said = f"{said} (merged by {merge.short})"
+                return suspects, f"{said}; it is a merge, and neither of its sides alone raises it", len(line)
+            suspects, more = self._between(inside)
             if not suspects:
-                return (merge,), f"the merge {merge.short} brought it in; {said}", len(line)
+                return (merge,), f"{said}; it is a merge, and on its branch {more}", len(line)
+            said = f"{more} (merged by {merge.short})"
         return suspects, said, len(line)
 
     def _branches(self, merge: Commit) -> list[list[Commit]]:
@@ -140,12 +154,6 @@ class _Search:
                 found.append(own + (main_line(self.repository.root, base[0], most=1) if base else []))
         return found
 
-    def _is(self, commit: Commit, state: State) -> bool:
-        try:
-            return self._state(commit) is state
-        except _GivenUp:
-            return False
-
     def _between(self, line: Sequence[Commit]) -> tuple[tuple[Commit, ...], str]:
         """The suspects among commits, the newest first, the newest known to be bad; and what is to be said."""
         bad, good = 0, len(line)  # `good` is one past the oldest until one is found
@@ -156,25 +164,13 @@ class _Search:
         except _GivenUp as why:
             return (), str(why)
         if good == len(line):
-            return (), self._no_good(line, "no earlier commit was found on which the tests pass")
+            return (), "no earlier commit was found on which the tests pass"
         between = tuple(line[bad:good])
         if len(between) == 1:
             only = between[0]
             return between, f'{only.short} "{only.subject}" brought it in: the tests pass on the commit before'
         said = f"one of {len(between)} commits from {between[-1].short} to {between[0].short} brought it in"
         return between[:MOST_SUSPECTS], f"{said}; those between cannot be tested"
-
-    def _no_good(self, line: Sequence[Commit], otherwise: str) -> str:
-        if len(line) == 1 or self.states.get(line[-1].id) is State.BAD:
-            if is_shallow(self.repository.root):
-                return (
-                    "the history is shallow, and the error is in its oldest commit too; "
-                    "fetch the rest with `git fetch --unshallow`"
-                )
-            if not line[-1].parents:
-                self.always = True
-                return "the error was there from the first commit on: no commit brought it in"
-        return otherwise
 
     def _gallop(self, line: Sequence[Commit]) -> tuple[int, int]:
         """Two places: one that is bad, and an older one that is good (`len(line)`: none was found).

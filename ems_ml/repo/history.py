@@ -84,8 +84,7 @@ class GitHistory:
                     files.append(SourceFile(path=path, text=text))
                 elif path.endswith(".py"):
                     left.append(path)
-            return Undone(commit=commit, files=tuple(files), left=tuple(left))
-        return Undone(commit=commit)
+        return Undone(commit=commit, files=tuple(files), left=tuple(left))
 
     def _changed(self, commit: Commit) -> list[str]:
         """The files of today that the commit changed and that may be undone."""
@@ -140,7 +139,7 @@ class GitHistory:
 
 def read_commits(said: bytes) -> list[Commit]:
     """Commits out of what git prints by `_FORMAT`, in its order."""
-    fields = [line.split("\x01", 3) for line in said.decode("utf-8", "replace").split("\n") if line]
+    fields = [line.split("\x01", 3) for line in said.decode("utf-8", "replace").split("\n") if line.count("\x01") > 2]
     return [Commit(id=id_, subject=subject, time=time, parents=tuple(up.split())) for id_, up, time, subject in fields]
 
 
