@@ -143,6 +143,7 @@ class Undone:
 
     commit: Commit
     files: tuple[SourceFile, ...] = ()
+    restored: tuple[str, ...] = ()  # paths of those among `files` that it had removed
     left: tuple[str, ...] = ()  # code that it changed too, where what came later stands in the way
 
 

@@ -292,6 +292,7 @@ class Proposal:
     summary: str  # one line, imperative; becomes the commit's subject
     score: float = 0.5  # how well it fits, in [0, 1], among the proposals of its own strategy
     also: tuple[SourceFile, ...] = ()  # further files of the repository, each with its whole changed text
+    creates: tuple[str, ...] = ()  # paths of those among `files` that are not there yet
 
     @property
     def files(self) -> tuple[SourceFile, ...]:

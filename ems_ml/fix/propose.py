@@ -66,15 +66,17 @@ def candidates(
 
 
 def _flaw(proposal: Proposal, source: SourceTree) -> str | None:
-    return next(filter(None, (_flaw_of(file, source) for file in proposal.files)), None)
+    return next(filter(None, (_flaw_of(file, source, file.path in proposal.creates) for file in proposal.files)), None)
 
 
-def _flaw_of(file: SourceFile, source: SourceTree) -> str | None:
+def _flaw_of(file: SourceFile, source: SourceTree, new: bool) -> str | None:
     if is_test_path(file.path):
         return "left out: it changes a test"
     before = source.read(file.path)
-    if before is None:
+    if before is None and not new:
         return f"left out: {file.path} is not a file of the repository"
+    if before is not None and new:
+        return f"left out: {file.path} is there already"
     if before == file.text:
         return "left out: it changes nothing"
     if not file.path.endswith(".py"):

@@ -49,7 +49,10 @@ def commit_message(event: ErrorEvent, verdict: Verdict) -> str:
 def put(worktree: Worktree, proposal: Proposal) -> None:
     """Write every file of the proposal. Raises `RepositoryError` where one cannot hold its new text."""
     for file in proposal.files:
-        worktree.write(file.path, file.text)
+        if file.path in proposal.creates:
+            worktree.create(file.path, file.text)
+        else:
+            worktree.write(file.path, file.text)
 
 
 def patch_of(worktree: Worktree, proposal: Proposal) -> Patch:

@@ -72,32 +72,40 @@ class GitHistory:
     def undone(self, commit: Commit) -> Undone:
         """See `ports.History`: by three-way merge, else by the reversed patch with less of its surroundings.
 
-        A merge is taken back against its first parent. Files that the commit added, removed or renamed stay as they
-        are, and so do other than Python files that changed too much since.
+        A merge is taken back against its first parent. Files that the commit added stay, those that it removed come
+        back; other than Python files that changed too much since stay as they are.
         """
         files: list[SourceFile] = []
+        restored: list[str] = []
         left: list[str] = []
         with _unanswered(f"how it was before {commit.short}"):
-            for path in self._changed(commit):
-                text = self._without(commit, path)
+            for path, there in self._changed(commit).items():
+                text = self._without(commit, path) if there else self._removed(commit, path)
                 if text is not None:
                     files.append(SourceFile(path=path, text=text))
+                    restored += [] if there else [path]
                 elif path.endswith(".py"):
                     left.append(path)
-        return Undone(commit=commit, files=tuple(files), left=tuple(left))
+        return Undone(commit=commit, files=tuple(files), restored=tuple(restored), left=tuple(left))
 
-    def _changed(self, commit: Commit) -> list[str]:
-        """The files of today that the commit changed and that may be undone."""
+    def _changed(self, commit: Commit) -> dict[str, bool]:
+        """The files that the commit changed or removed and that may be undone, with whether they are there today."""
         if not commit.parents:
-            return []
-        names = ("--no-renames", "--name-only", "--diff-filter=M", "-z")
+            return {}
+        names = ("--no-renames", "--name-status", "--diff-filter=MD", "-z")
         said = self._git("diff-tree", "-r", *names, commit.parents[0], commit.id).decode("utf-8", "surrogateescape")
-        paths = [path for path in said.split("\0") if path and not self.leave(path)]
-        if not paths or len(paths) > MOST_FILES:
-            return []
-        today = self._git("ls-tree", "-r", "-z", "--name-only", self.base, "--", *paths)
+        fields = said.split("\0")
+        kinds = {path: kind for kind, path in zip(fields[::2], fields[1::2], strict=False) if not self.leave(path)}
+        if not kinds or len(kinds) > MOST_FILES:
+            return {}
+        today = self._git("ls-tree", "-r", "-z", "--name-only", self.base, "--", *kinds)
         there = frozenset(today.decode("utf-8", "surrogateescape").split("\0"))
-        return [path for path in paths if path in there]
+        return {path: kind == "M" for path, kind in kinds.items() if (path in there) == (kind == "M")}
+
+    def _removed(self, commit: Commit, path: str) -> str | None:
+        """The text of a file that the commit removed; None where it is not plain UTF-8."""
+        decoded = decode(self._git("cat-file", "blob", f"{commit.parents[0]}:{path}"))
+        return decoded.text if decoded and decoded.encoding in ("utf-8", "ascii") and not decoded.bom else None
 
     def _without(self, commit: Commit, path: str) -> str | None:
         """The file's text today with what the commit did to it taken back, None where that does not come out."""

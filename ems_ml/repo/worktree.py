@@ -27,6 +27,7 @@ class Worktree:
     origin: Path  # the user's work tree, from which built files are copied
     built: tuple[str, ...] = ()  # such files
     _writes: int = field(default=0)
+    _created: list[str] = field(default_factory=list)  # files that the commit does not have
 
     @property
     def tree(self) -> Path:
@@ -79,8 +80,25 @@ class Worktree:
         moment = int(place.stat().st_mtime) + self._writes
         os.utime(place, (moment, moment))
 
+    def create(self, path: str, text: str) -> None:
+        """Write a file that the commit does not have, in UTF-8.
+
+        Raises `RepositoryError` for a path that leaves the tree and for one that is there already.
+        """
+        place = self._place(path)
+        if place.exists() or place.is_symlink():
+            raise RepositoryError(f"{path} is there already", hint="write it instead")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text.encode("utf-8"))
+        self._git("add", "--force", "--intent-to-add", "--", f":(literal){path}")
+        self._created.append(path)
+
     def reset(self) -> None:
         """Undo every change: tracked files as in the commit, files that tests left behind removed."""
+        self._feed("update-index", "-z", "--force-remove", "--stdin", entries=self._created)
+        for path in self._created:
+            (self.tree / path).unlink(missing_ok=True)
+        self._created.clear()
         changed = self._git("diff-files", "--name-only", "-z").split("\0")
         self._git("checkout-index", "--all", "--force", "--quiet", "--index")
         for path in filter(None, changed):

@@ -70,6 +70,7 @@ def _proposed(event: ErrorEvent, source: SourceTree, history: History) -> Iterat
             path=first.path,
             source=first.text,
             also=tuple(also),
+            creates=undone.restored,
             summary=f"Revert {commit.short}{_quoted(commit.subject)}{but}",
             score=score * (0.5 if undone.left else 1.0),
         )

@@ -193,6 +193,25 @@ def test_a_commit_of_several_files_is_taken_back_whole_but_for_its_tests(tmp_pat
     git(made.root, "cat-file", "-e", f"{verdict.branch}:test_more.py")
 
 
+def test_a_module_that_was_removed_is_put_back(tmp_path: Path) -> None:
+    module = PARSE.replace('split(";")', "split(mark())")
+    module += "\n\ndef mark():\n    from marks import MARK\n\n    return MARK\n"
+    made = Growing(tmp_path / "p", module, **{"marks.py": 'MARK = ";"\n'})
+    (made.root / "marks.py").unlink()
+    guilty = made.commit("Remove what nobody uses")
+    made.grow(2)
+    made.test()
+    missing = event("ModuleNotFoundError", "No module named 'marks'", ("/ci/prices.py", "mark", 18))
+
+    verdict = repair(made.root, missing, strategies=REVERT, ranking=ranked("revert_change"), python=PYTHON, env=QUICK)
+
+    assert verdict.verdict is Outcome.REPAIRED, verdict
+    assert verdict.evidence["guilty"]["commit"] == guilty
+    assert verdict.patch is not None
+    assert "new file mode" in verdict.patch.diff
+    assert git(made.root, "diff", "--name-status", "main", str(verdict.branch)) == "A\tmarks.py"
+
+
 def test_a_fault_as_old_as_the_history_has_no_guilty_commit(tmp_path: Path) -> None:
     made = Growing(tmp_path / "p", PARSE.replace(*FAULT))
     made.grow(5)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
 from pathlib import Path
 
 import pytest
 from fix_projects import git, project
 
+from ems_ml.errors import RepositoryError
 from ems_ml.ports import HasHistory, History
 from ems_ml.repo import DirectoryTree, GitHistory, NoHistory, Repository, is_shallow, main_line, undoes
 from ems_ml.types import Commit
@@ -100,6 +103,67 @@ def test_what_was_written_over_since_is_left(root: Path) -> None:
 
     assert [(file.path, file.text) for file in undone.files] == [("b.py", "x = 1\n")]
     assert undone.left == ("a.py",)
+
+
+def test_it_is_what_git_revert_gives_where_that_meets_no_conflict(root: Path) -> None:
+    chance = random.Random(7)
+    commits = []
+    for number in range(30):
+        lines = (root / "a.py").read_text().splitlines(keepends=True)
+        at = chance.randrange(len(lines))
+        lines[at : at + chance.randrange(3)] = [f"n{number}_{i} = 0\n" for i in range(chance.randrange(1, 3))]
+        commits.append(write(root, f"Number {number}", a="".join(lines)))
+    history, now = past(root), git(root, "rev-parse", "HEAD")
+    clean = looser = 0
+    for commit in commits:
+        done = subprocess.run(
+            ["git", "-c", "user.name=A", "-c", "user.email=a@x", "revert", "-n", commit.id],
+            cwd=root,
+            capture_output=True,
+        )
+        undone = history.undone(commit)
+        if done.returncode == 0:
+            (file,) = undone.files
+            assert file.text == (root / "a.py").read_text()
+            clean += 1
+        else:
+            looser += bool(undone.files)
+        git(root, "reset", "-q", "--hard", now)
+    assert clean > 5
+    assert looser > 0, "lines that stand are taken back also where their neighbours changed"
+    assert clean + looser < len(commits)
+
+
+def test_what_was_removed_comes_back(root: Path) -> None:
+    write(root, "Remove it", a=LINES.replace("v10 = 10", "v10 = 0"))
+    git(root, "rm", "-q", "b.py", "test_a.py")
+    git(root, "commit", "-q", "--amend", "-m", "Remove it")
+    bad = main_line(root, "HEAD", most=1)[0]
+
+    undone = past(root).undone(bad)
+
+    assert {file.path: file.text for file in undone.files} == {"a.py": LINES, "b.py": "x = 1\n"}
+    assert undone.restored == ("b.py",)
+    write(root, "Write it anew", b="y = 1\n")
+    assert [file.path for file in past(root).undone(bad).files] == ["a.py"], "what is there again is left alone"
+
+
+def test_a_created_file_is_in_the_diff_and_in_the_commit_and_gone_after_a_reset(root: Path, tmp_path: Path) -> None:
+    repository = Repository.open(root)
+    with repository.worktree() as worktree:
+        worktree.create("pkg/new [1].py", "new = 1\r\n")
+        worktree.write("b.py", "x = 2\n")
+        (tmp_path / "patch.diff").write_bytes(worktree.diff().encode())
+        commit = repository.commit_on_branch(worktree, "made", "Make\n")
+        worktree.reset()
+        assert worktree.diff() == ""
+        assert not (worktree.tree / "pkg" / "new [1].py").exists()
+        for path in ("b.py", "../out.py", "/etc/out.py"):
+            with pytest.raises(RepositoryError):
+                worktree.create(path, "x")
+    assert git(root, "diff", "--name-status", "main", commit).split("\n") == ["M\tb.py", "A\tpkg/new [1].py"]
+    git(root, "apply", str(tmp_path / "patch.diff"))
+    assert (root / "pkg" / "new [1].py").read_bytes() == b"new = 1\r\n"
 
 
 def test_line_ends_and_encodings_are_kept(root: Path) -> None:
