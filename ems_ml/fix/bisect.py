@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 MOST_COMMITS = 4096  # of the main line that are looked at
 MOST_UNTESTABLE = 24  # commits that cannot be tested before the search is given up
+NEAR = 6  # commits behind the oldest bad one that are each looked at where the steps met no good one
 MOST_SUSPECTS = 4  # where those between bad and good cannot be tested, as many are still worth a try
 
 ALWAYS = "the error was there from the first commit on: no commit brought it in"
@@ -176,7 +177,8 @@ class _Search:
         """Two places: one that is bad, and an older one that is good (`len(line)`: none was found).
 
         Steps double, because most errors are young and old commits often cannot be tested. Where the steps met only
-        what is bad and then what cannot be tested, what lies between them is halved.
+        what is bad and then what cannot be tested, what lies between them is halved, and then each of the next few is
+        looked at.
         """
         bad, step, untestable = 0, 1, None
         at = 1
@@ -198,6 +200,12 @@ class _Search:
             if state is State.GOOD:
                 return bad, middle
             bad, untestable = (middle, untestable) if state is State.BAD else (bad, middle)
+        for at in range(bad + 1, min(bad + 1 + NEAR, len(line))):
+            state = self._state(line[at])
+            if state is State.GOOD:
+                return bad, at
+            if state is State.BAD:
+                bad = at
         return bad, len(line)
 
     def _halve(self, line: Sequence[Commit], bad: int, good: int) -> tuple[int, int]:
