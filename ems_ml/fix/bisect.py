@@ -165,7 +165,8 @@ class _Search:
         except _GivenUp as why:
             return (), str(why)
         if good == len(line):
-            return (), "no earlier commit was found on which the tests pass"
+            oldest = f'{line[bad].short} "{line[bad].subject}" is the oldest one found that raises the error'
+            return (), f"no earlier commit was found on which the tests pass; {oldest}"
         between = tuple(line[bad:good])
         if len(between) == 1:
             only = between[0]

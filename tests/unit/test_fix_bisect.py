@@ -74,7 +74,7 @@ def test_the_guilty_commit_is_found_by_few_looks(bad: int, good: int) -> None:
         ("b!g", [0, 1], "those between cannot be tested"),
         ("bbbg---------", [2], "brought it in"),
         ("b-g-", [0, 1], "one of 2 commits"),
-        ("bbb----------", [], "no earlier commit was found"),
+        ("bbb----------", [], '"Number 2" is the oldest one found that raises the error'),
         ("bbbbbbbbb", [], "no earlier commit was found"),
         ("b", [], "no earlier commit was found"),
         ("b" + "-" * 9 + "g", [0, 1, 2, 3], "one of 10 commits"),
