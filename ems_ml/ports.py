@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ems_ml.types import (
     Assignment,
+    Commit,
     ErrorEvent,
     Frame,
     Injection,
@@ -138,6 +139,39 @@ class SourceTree(Protocol):
     def paths(self) -> Iterable[str]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """One commit taken back: the files that it changed, as they would stand today without it."""
+
+    commit: Commit
+    files: tuple[SourceFile, ...] = ()
+    restored: tuple[str, ...] = ()  # paths of those among `files` that it had removed
+    left: tuple[str, ...] = ()  # code that it changed too, where what came later stands in the way
+
+
+@runtime_checkable
+class History(Protocol):
+    """What may be asked of a project's past. Read-only; nothing here raises: what git cannot tell is left out."""
+
+    @property
+    def suspects(self) -> Sequence[Commit]:
+        """The commits that bisection left as the one that brought the error in; () where there was none."""
+
+    def touched(self, path: str, line: int, *, most: int) -> Sequence[Commit]:
+        """The commits that last wrote this line (1-based) and those around it, then the newest ones of the file."""
+
+    def undone(self, commit: Commit) -> Undone:
+        """The commit taken back; no files where that does not come out."""
+
+
+@runtime_checkable
+class HasHistory(Protocol):
+    """A `SourceTree` that can be asked for its past as well."""
+
+    @property
+    def history(self) -> History: ...
+
+
 @runtime_checkable
 class Strategy(Protocol):
     """One idea of a fix, seen from three sides. See `ems_ml.strategies`."""
@@ -152,6 +186,17 @@ class Strategy(Protocol):
 
     def propose(self, event: ErrorEvent, source: SourceTree) -> Iterator[Proposal]:
         """Ways to mend the error, likeliest first. [] where the strategy has nothing to say."""
+
+
+@runtime_checkable
+class HistoryStrategy(Protocol):
+    """A `Strategy` that needs the past: `propose` asks a tree that `HasHistory`, and a commit shows it, not a file."""
+
+    def recognise_commit(self, message: str, undoes: str | None) -> float:
+        """How well a commit fits this strategy, 0 (not) to 1. Never raises.
+
+        undoes: the id of the earlier commit whose change this one takes back to the letter, where there is one.
+        """
 
 
 @runtime_checkable
@@ -195,6 +240,9 @@ __all__ = [
     "Encoder",
     "Exemplar",
     "Grouper",
+    "HasHistory",
+    "History",
+    "HistoryStrategy",
     "Neighbour",
     "Normalizer",
     "Parser",
@@ -205,5 +253,6 @@ __all__ = [
     "SourceTree",
     "Store",
     "Strategy",
+    "Undone",
     "Verifier",
 ]

@@ -243,6 +243,21 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One commit of a project's history."""
+
+    id: str
+    subject: str  # the first line of its message
+    time: str  # when it was committed, ISO 8601
+    parents: tuple[str, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """The first ten digits of the id, as a person names it."""
+        return self.id[:10]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """What is wrong with the environment while one statement runs; made real by `ems_ml.harvest.conditions`."""
 
@@ -269,13 +284,20 @@ class Injection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """One way to mend an error: the whole changed text of one file."""
+    """One way to mend an error: the whole changed text of one file, and of further ones where it needs them."""
 
     strategy: str
     path: str
     source: str
     summary: str  # one line, imperative; becomes the commit's subject
     score: float = 0.5  # how well it fits, in [0, 1], among the proposals of its own strategy
+    also: tuple[SourceFile, ...] = ()  # further files of the repository, each with its whole changed text
+    creates: tuple[str, ...] = ()  # paths of those among `files` that are not there yet
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """Every file that it changes, `path` first."""
+        return (SourceFile(path=self.path, text=self.source), *self.also)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

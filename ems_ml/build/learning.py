@@ -14,7 +14,7 @@ from ems_ml.harvest.history import SINCE, Replays, replay_histories
 from ems_ml.harvest.reports import ReportFile, harvest_reports
 from ems_ml.harvest.told import ToldHistories, tell_histories
 from ems_ml.ingest.junit import read_test_reports
-from ems_ml.strategies import STRATEGY_NAMES, recognise
+from ems_ml.strategies import STRATEGY_NAMES, recognise, recognise_commit
 
 
 def harvest(
@@ -110,6 +110,7 @@ def replay_history(
     return replay_histories(
         repositories,
         recognise=partial(recognise, strategies=system.strategies),
+        recognise_commit=partial(recognise_commit, strategies=system.strategies),
         cache=system.settings.cache,
         name=name,
         since=since or SINCE,

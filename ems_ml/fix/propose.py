@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ems_ml.fix.command import is_test_path
 from ems_ml.ports import SourceTree, Strategy
-from ems_ml.types import Attempt, ErrorEvent, Proposal, RankedStrategy
+from ems_ml.types import Attempt, ErrorEvent, Proposal, RankedStrategy, SourceFile
 
 log = logging.getLogger(__name__)
 
@@ -59,26 +59,32 @@ def candidates(
             else:
                 weighed.append((weight * max(proposal.score, 0.01) * NEXT_COUNTS**rank, len(weighed), proposal))
     weighed.sort(key=lambda each: (-each[0], each[1]))
-    unique: dict[tuple[str, str], Proposal] = {}
+    unique: dict[tuple[SourceFile, ...], Proposal] = {}
     for _, _, proposal in weighed:
-        unique.setdefault((proposal.path, proposal.source), proposal)
+        unique.setdefault(proposal.files, proposal)
     return Candidates(proposals=tuple(unique.values())[:MAX_PROPOSALS], dropped=tuple(dropped))
 
 
 def _flaw(proposal: Proposal, source: SourceTree) -> str | None:
-    if is_test_path(proposal.path):
+    return next(filter(None, (_flaw_of(file, source, file.path in proposal.creates) for file in proposal.files)), None)
+
+
+def _flaw_of(file: SourceFile, source: SourceTree, new: bool) -> str | None:
+    if is_test_path(file.path):
         return "left out: it changes a test"
-    before = source.read(proposal.path)
-    if before is None:
-        return f"left out: {proposal.path} is not a file of the repository"
-    if before == proposal.source:
+    before = source.read(file.path)
+    if before is None and not new:
+        return f"left out: {file.path} is not a file of the repository"
+    if before is not None and new:
+        return f"left out: {file.path} is there already"
+    if before == file.text:
         return "left out: it changes nothing"
-    if not proposal.path.endswith(".py"):
+    if not file.path.endswith(".py"):
         return None  # requirements and other settings: the tests are the judge
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the project's own odd escapes are not our concern
-            ast.parse(proposal.source)
+            ast.parse(file.text)
     except (SyntaxError, ValueError, RecursionError) as error:
         return f"left out: not valid Python ({error})"
     return None

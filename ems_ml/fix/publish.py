@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ems_ml.repo import Repository, Worktree
@@ -40,8 +41,18 @@ def commit_message(event: ErrorEvent, verdict: Verdict) -> str:
         f"  after: {_counts(evidence.get('after', {}))}",
         "",
         f"Strategy: {verdict.strategy}",
+        *_guilty(evidence.get("guilty")),
     ]
     return "\n".join(lines) + "\n"
+
+
+def put(worktree: Worktree, proposal: Proposal) -> None:
+    """Write every file of the proposal. Raises `RepositoryError` where one cannot hold its new text."""
+    for file in proposal.files:
+        if file.path in proposal.creates:
+            worktree.create(file.path, file.text)
+        else:
+            worktree.write(file.path, file.text)
 
 
 def patch_of(worktree: Worktree, proposal: Proposal) -> Patch:
@@ -49,12 +60,13 @@ def patch_of(worktree: Worktree, proposal: Proposal) -> Patch:
 
     Raises `RepositoryError` where the file's encoding cannot hold the new text.
     """
-    worktree.write(proposal.path, proposal.source)
     try:
+        put(worktree, proposal)
         diff = worktree.diff()
     finally:
         worktree.reset()
-    return Patch(strategy=proposal.strategy, diff=diff, summary=proposal.summary, files=(proposal.path,))
+    files = tuple(file.path for file in proposal.files)
+    return Patch(strategy=proposal.strategy, diff=diff, summary=proposal.summary, files=files)
 
 
 def publish(
@@ -70,12 +82,16 @@ def publish(
     Raises `RepositoryError` where the branch cannot be made. The user's checkout, index and HEAD stay as they are.
     """
     name = branch or branch_name(repository, event, proposal.strategy)
-    worktree.write(proposal.path, proposal.source)
     try:
+        put(worktree, proposal)
         commit = repository.commit_on_branch(worktree, name, commit_message(event, verdict))
     finally:
         worktree.reset()
     return replace(verdict, branch=name, commit=commit)
+
+
+def _guilty(guilty: Mapping[str, str] | None) -> list[str]:
+    return [f"Brought in by: {guilty['commit']} {guilty['subject'][:WIDTH]}"] if guilty else []
 
 
 def _counts(counts: dict[str, int]) -> str:

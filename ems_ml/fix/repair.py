@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from ems_ml.errors import RepositoryError
+from ems_ml.fix.bisect import Bisection, bisect, expected_seconds, proof_seconds
 from ems_ml.fix.budget import Budget
-from ems_ml.fix.command import choose_interpreter, find_command, import_roots
+from ems_ml.fix.command import choose_interpreter, find_command, import_roots, is_test_path
 from ems_ml.fix.match import localise, own_files
 from ems_ml.fix.propose import MAX_PROPOSALS, Candidates, candidates
 from ems_ml.fix.publish import patch_of
 from ems_ml.fix.publish import publish as publish_branch
 from ems_ml.fix.runs import SuiteBench
 from ems_ml.fix.verify import SuiteVerifier
-from ems_ml.ports import Strategy
-from ems_ml.repo import DirectoryTree, Repository, Worktree
+from ems_ml.ports import HistoryStrategy, Strategy
+from ems_ml.repo import DirectoryTree, GitHistory, Repository, Worktree
 from ems_ml.types import Attempt, ErrorEvent, Outcome, RankedStrategy, Verdict
 
 DEFAULT_BUDGET_SECONDS = 300.0
+# Of the time that is left once the error is reproduced, at most this is kept for a look into the history. It comes
+# last: a mend keeps what a commit brought, and taking the commit back does not.
+HISTORY_SHARE = 0.4
 Rank = Callable[[ErrorEvent], Sequence[RankedStrategy]]
 
 
@@ -82,15 +86,36 @@ def repair(
             offered = candidates(here, source, ranking=_rank(ranking, here), strategies=strategies)
             return _unproven(found.reason, offered, worktree, budget, found.evidence)
         worktree.reset()
-        offered = candidates(found.event, source, ranking=_rank(ranking, found.event), strategies=strategies)
-        verdict, proposal = verifier.judge(found, offered.proposals[:max_proposals])
-        verdict = replace(verdict, tried=(*verdict.tried, *offered.dropped))
+        ranked = _rank(ranking, found.event)
+        offered = candidates(found.event, source, ranking=ranked, strategies=strategies)
+        looking_back = [strategy for strategy in strategies if isinstance(strategy, HistoryStrategy)]
+        keep = min(expected_seconds(opened, found), budget.left * HISTORY_SHARE) if looking_back else 0.0
+        verdict, proposal = verifier.judge(found, offered.proposals[:max_proposals], keep=keep)
+        dropped = offered.dropped
+        if proposal is None and looking_back:
+            bisection = bisect(opened, bench, found, budget, keep=proof_seconds(found))
+            verifier.facts |= bisection.evidence()
+            past = _past(opened, worktree, bisection)
+            again = candidates(found.event, past, ranking=ranked, strategies=looking_back)
+            new = [one for one in again.proposals if one not in offered.proposals]
+            verdict, proposal = verifier.judge(found, new[:max_proposals], earlier=verdict.tried)
+            verdict = replace(verdict, reason=f"{verdict.reason}; {bisection.said}")
+            dropped += again.dropped
+        verdict = replace(verdict, tried=(*verdict.tried, *dropped))
         if proposal is not None and publish:
             try:
                 verdict = publish_branch(opened, worktree, found.reported, proposal, verdict, branch)
             except RepositoryError as error:  # the proven patch must not be lost with the branch
                 verdict = replace(verdict, reason=f"{verdict.reason}; but no branch could be made: {error}")
         return replace(verdict, seconds=budget.spent)
+
+
+def _past(repository: Repository, worktree: Worktree, bisection: Bisection) -> DirectoryTree:
+    """The tree with its history, for the strategies that take a commit back; without, where no commit is at fault."""
+    if bisection.always:
+        return DirectoryTree(worktree.tree)
+    history = GitHistory(root=repository.root, base=worktree.base, leave=is_test_path, suspects=bisection.suspects)
+    return DirectoryTree(worktree.tree, history=history)
 
 
 def _rank(ranking: Sequence[RankedStrategy] | Rank, event: ErrorEvent) -> Sequence[RankedStrategy]:

@@ -9,7 +9,7 @@ from typing import Any
 from ems_ml.errors import RepositoryError
 from ems_ml.fix.budget import Budget
 from ems_ml.fix.match import in_output, localise, matches, outside, place, reproduced
-from ems_ml.fix.publish import patch_of
+from ems_ml.fix.publish import patch_of, put
 from ems_ml.fix.runs import SuiteBench, SuiteRun
 from ems_ml.ports import SourceTree
 from ems_ml.types import Attempt, ErrorEvent, Outcome, Patch, Proposal, Verdict
@@ -45,6 +45,7 @@ class SuiteVerifier:
     source: SourceTree  # of the same worktree
     budget: Budget
     facts: dict[str, Any] = field(default_factory=dict)  # evidence, filled on the way
+    out_of_time: bool = False  # proposals were left that there was no time for
 
     def verify(self, event: ErrorEvent, proposals: Iterable[Proposal]) -> Verdict:
         """Reproduce `event`, then judge `proposals` one by one; the first that holds is the repair."""
@@ -95,13 +96,22 @@ class SuiteVerifier:
             )
         return Reproduction(reported=event, event=reproduced(event, found[0]), before=before, again=again, red=red)
 
-    def judge(self, found: Reproduction, proposals: Iterable[Proposal]) -> tuple[Verdict, Proposal | None]:
-        """Try each proposal on the worktree, which is as it was at the end. The one that holds, if any, comes too."""
-        tried: list[Attempt] = []
-        out_of_time = False
+    def judge(
+        self,
+        found: Reproduction,
+        proposals: Iterable[Proposal],
+        *,
+        keep: float = 0.0,
+        earlier: Iterable[Attempt] = (),
+    ) -> tuple[Verdict, Proposal | None]:
+        """Try each proposal on the worktree, which is as it was at the end. The one that holds, if any, comes too.
+
+        keep: seconds of the budget that are left for what comes after. earlier: what was tried before, told with it.
+        """
+        tried: list[Attempt] = list(earlier)
         for proposal in proposals:
-            if self.budget.left <= found.again.seconds:
-                out_of_time = True
+            if self.budget.left - keep <= found.again.seconds:
+                self.out_of_time = True
                 break
             result, run = self._try(found, proposal)
             tried.append(Attempt(strategy=proposal.strategy, summary=proposal.summary, result=result))
@@ -117,7 +127,7 @@ class SuiteVerifier:
                 now = "pass" if len(found.red) > 1 else "passes"
                 reason = f"{what} failed with this error and {now} now; nothing else broke"
                 return self._verdict(Outcome.REPAIRED, reason, patch=patch, tried=tried), proposal
-        if out_of_time:
+        if self.out_of_time:
             reason = f"the budget of {self.budget.total:.0f} seconds was spent after {len(tried)} proposals"
         elif tried:
             reason = f"the error was reproduced, and none of {len(tried)} proposals made it go away unharmed"
@@ -128,7 +138,7 @@ class SuiteVerifier:
     def _try(self, found: Reproduction, proposal: Proposal) -> tuple[str, SuiteRun | None]:
         """What came of one proposal, and the run of all tests where it holds."""
         try:
-            self.bench.worktree.write(proposal.path, proposal.source)
+            put(self.bench.worktree, proposal)
             few = found.quick
             first = self.bench.run(seconds=self._limit(found.again.seconds), select=few)
             flaw = self._flaw(found, first, red=few)
@@ -171,7 +181,7 @@ class SuiteVerifier:
             gone = "" if in_output(found.event, run.output) else " (this error is gone; others stay)"
             return f"the test command still fails with exit code {run.returncode}{gone}"
         for test in found.red if red is None else red:
-            flaw = _still_red(test, run)
+            flaw = still_red(test, run)
             if flaw:
                 return flaw
         if red is not None:
@@ -253,7 +263,7 @@ class SuiteVerifier:
         )
 
 
-def _still_red(red: str, run: SuiteRun) -> str | None:
+def still_red(red: str, run: SuiteRun) -> str | None:
     """Why a test that raised the error is not green; `red` may be a whole file that could not be collected."""
     outcome = run.outcomes.get(red)
     if outcome == "passed":

@@ -138,7 +138,10 @@ def _kept_rows(folder: Path, earlier: Ledgers, splits: Mapping[str, str]) -> Ite
             continue
         frame = dataset.read_data(path)
         for row in frame[frame["project"].isin(projects)].drop(columns="shapes").to_dict("records"):
-            yield {**row, "split": dataset.split_of(kind, str(row["project"]), splits)}
+            yield {
+                **{str(name): value for name, value in row.items()},
+                "split": dataset.split_of(kind, str(row["project"]), splits),
+            }
 
 
 def _bare(event: ErrorEvent, redactor: Redactor) -> ErrorEvent:

@@ -24,10 +24,12 @@ from ems_ml.harvest.replay import REPLAY_OUTCOMES, Replayer
 from ems_ml.harvest.spread import Post, posts, spread
 from ems_ml.harvest.told import changed_places, history_folder, projects_of
 from ems_ml.harvest.types import KEPT, Bounds
+from ems_ml.repo import git, undoes
 
 log = logging.getLogger(__name__)
 
 Recognise = Callable[[str, str], list[tuple[str, float]]]
+RecogniseCommit = Callable[[str, str | None], list[tuple[str, float]]]  # its message, and the commit that it undoes
 SINCE = "2016-01-01"
 BOUNDS = replace(Bounds(), fault_seconds=30.0)
 
@@ -75,6 +77,7 @@ class Replays:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     recognise: Recognise
+    recognise_commit: RecogniseCommit
     cache: Path
     since: str
     seconds: float
@@ -86,6 +89,7 @@ def replay_histories(
     repositories: Sequence[Path],
     *,
     recognise: Recognise,
+    recognise_commit: RecogniseCommit,
     cache: Path,
     name: str | None = None,
     since: str = SINCE,
@@ -99,12 +103,13 @@ def replay_histories(
 
     name: the project's, where there is one repository; else each folder's name counts. since: a day. seconds: for
     each history. python: the interpreter whose environments run the tests; else this one. jobs: histories at a time,
-    by joblib. recognise: must be picklable where `jobs` is more than one. A folder that cannot be replayed is a line
-    in `problems` and stops no other; where none can, its error is raised.
+    by joblib. recognise, recognise_commit: must be picklable where `jobs` is more than one. A folder that cannot be
+    replayed is a line in `problems` and stops no other; where none can, its error is raised.
     """
     named = projects_of(repositories, name)
     order = _Order(
         recognise=recognise,
+        recognise_commit=recognise_commit,
         cache=cache,
         since=since,
         seconds=seconds,
@@ -163,7 +168,7 @@ def _replay(project: str, repository: Path, order: _Order, post: Post) -> Replay
 
     def keep(candidate: Candidate, outcome: Mapping[str, Any]) -> bool:
         """Write one outcome; whether to go on."""
-        record = {**_head(candidate, order.recognise), **outcome}
+        record = {**_head(repository, candidate, order), **outcome}
         append(corpus, record)
         ledger.count(record)
         post.tell(project, ledger.candidates, len(all_candidates), ledger.kept)
@@ -209,11 +214,13 @@ def _replay_era(
                 return
 
 
-def _head(candidate: Candidate, recognise: Recognise) -> dict[str, Any]:
+def _head(repository: Path, candidate: Candidate, order: _Order) -> dict[str, Any]:
     """What a candidate is, whatever comes of it: its fix with its real lines and what is recognised in it."""
-    scores: dict[str, float] = {}
+    message = git("show", "--no-patch", "--encoding=UTF-8", "--format=%B", candidate.commit, cwd=repository)
+    undone = undoes(repository, candidate.commit, candidate.parent, [change.path for change in candidate.sources])
+    scores = dict(order.recognise_commit(message, undone))
     for change in candidate.sources:
-        for strategy, score in recognise(change.before or "", change.after or ""):
+        for strategy, score in order.recognise(change.before or "", change.after or ""):
             scores[strategy] = max(score, scores.get(strategy, 0.0))
     place = next((one for change in candidate.sources for one in changed_places(change)), None)
     return {

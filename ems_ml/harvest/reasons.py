@@ -51,8 +51,8 @@ REASONS: Mapping[str, str] = {
     "create_path": _ENVIRONMENT + "; tests make the folders that they need",
     "raise_limit": _ENVIRONMENT + "; a limit that is hit mostly ends the run, which counts as `timed_out` or `memory`",
     "retry_transient": _ENVIRONMENT + "; harvested tests have no network",
-    "revert_change": "it is no change of its own kind: it undoes a known commit, so it is never planted, and in a "
-    "history the undone commit is the cause",
+    "revert_change": "it is no change of its own kind: it undoes a known commit, so it is never planted; in histories "
+    "it is read only where a replayed commit says so or takes an earlier one back to the letter",
 }
 
 

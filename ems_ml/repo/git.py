@@ -47,10 +47,15 @@ class GitFailed(RepositoryError):
 
 
 def git_bytes(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: bytes = b"", check: bool = True
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    check: bool = True,
+    seconds: float = TIMEOUT_SECONDS,
 ) -> bytes:
     """What a git command prints. Raises `GitFailed` where it fails (unless `check` is False), `RepositoryError`
-    where git is not installed or hangs."""
+    where git is not installed or takes more than `seconds`."""
     program = shutil.which("git")
     if program is None:
         raise RepositoryError("git is not installed", hint="install git")
@@ -62,12 +67,12 @@ def git_bytes(
             env={**_environment(), **(env or {})},
             input=stdin,
             capture_output=True,
-            timeout=TIMEOUT_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise RepositoryError(
-            f"git {arguments[0]} took more than {TIMEOUT_SECONDS:.0f} seconds", hint="check the disk and the repository"
+            f"git {arguments[0]} took more than {seconds:.0f} seconds", hint="check the disk and the repository"
         ) from error
     except (OSError, ValueError) as error:
         raise RepositoryError(

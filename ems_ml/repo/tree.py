@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from ems_ml.ports import History
+from ems_ml.repo.history import NoHistory
 from ems_ml.repo.text import decode
 from ems_ml.types import Frame, SourceFile
 
@@ -25,14 +27,16 @@ _STDLIB_PYTHON = re.compile(r"/(?:lib|lib64)/(?:python|pypy)\d(?:\.\d+)?t?/")
 
 
 class DirectoryTree:
-    """Read-only access to the files below a folder (implements `ports.SourceTree`).
+    """Read-only access to the files below a folder (implements `ports.SourceTree` and `ports.HasHistory`).
 
     Paths are relative to the root, with forward slashes. Nothing outside of the root is ever read: not through
-    `..`, not through symbolic links. The list of files is made once, at its first use.
+    `..`, not through symbolic links. The list of files is made once, at its first use. `history`: the past of these
+    files, where it is known.
     """
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, *, history: History | None = None) -> None:
         self.root = Path(root).resolve()
+        self.history: History = history or NoHistory()
 
     def paths(self) -> Iterable[str]:
         """All files, sorted; environments, caches and built folders left out."""

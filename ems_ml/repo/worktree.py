@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +27,7 @@ class Worktree:
     origin: Path  # the user's work tree, from which built files are copied
     built: tuple[str, ...] = ()  # such files
     _writes: int = field(default=0)
+    _created: list[str] = field(default_factory=list)  # files that the commit does not have
 
     @property
     def tree(self) -> Path:
@@ -38,6 +39,18 @@ class Worktree:
         self._git("read-tree", self.base)
         self._git("checkout-index", "--all", "--force", "--quiet", "--index")
         self.built = tuple(self._copy_built())
+
+    def take(self, commit: str, wanted: Callable[[str], bool]) -> None:
+        """Put the files for which `wanted` holds as they stand in another commit; such files it lacks go."""
+        own = [path for path in self._git("ls-files", "-z").split("\0") if path and wanted(path)]
+        listed = [entry for entry in self._git("ls-tree", "-r", "-z", commit).split("\0") if entry]
+        theirs = [entry for entry in listed if wanted(entry.partition("\t")[2]) and not entry.startswith("160000")]
+        for path in own:
+            (self.tree / path).unlink(missing_ok=True)
+        self._feed("update-index", "-z", "--force-remove", "--stdin", entries=own)
+        self._feed("update-index", "-z", "--index-info", entries=theirs)
+        paths = [entry.partition("\t")[2] for entry in theirs]
+        self._feed("checkout-index", "--force", "--quiet", "--index", "-z", "--stdin", entries=paths)
 
     def read(self, path: str) -> str | None:
         """The text of a file in the tree, None where it is not there or not text."""
@@ -67,8 +80,25 @@ class Worktree:
         moment = int(place.stat().st_mtime) + self._writes
         os.utime(place, (moment, moment))
 
+    def create(self, path: str, text: str) -> None:
+        """Write a file that the commit does not have, in UTF-8.
+
+        Raises `RepositoryError` for a path that leaves the tree and for one that is there already.
+        """
+        place = self._place(path)
+        if place.exists() or place.is_symlink():
+            raise RepositoryError(f"{path} is there already", hint="write it instead")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(text.encode("utf-8"))
+        self._git("add", "--force", "--intent-to-add", "--", f":(literal){path}")
+        self._created.append(path)
+
     def reset(self) -> None:
         """Undo every change: tracked files as in the commit, files that tests left behind removed."""
+        self._feed("update-index", "-z", "--force-remove", "--stdin", entries=self._created)
+        for path in self._created:
+            (self.tree / path).unlink(missing_ok=True)
+        self._created.clear()
         changed = self._git("diff-files", "--name-only", "-z").split("\0")
         self._git("checkout-index", "--all", "--force", "--quiet", "--index")
         for path in filter(None, changed):
@@ -117,6 +147,10 @@ class Worktree:
     def _git(self, *arguments: str, check: bool = True) -> str:
         answer = git_bytes(*arguments, cwd=self.tree, env=self._environment, check=check)
         return answer.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def _feed(self, *arguments: str, entries: Sequence[str]) -> None:
+        told = "".join(f"{entry}\0" for entry in entries).encode("utf-8", "surrogateescape")
+        git_bytes(*arguments, cwd=self.tree, env=self._environment, stdin=told)
 
     def _place(self, path: str) -> Path:
         pure = PurePosixPath(path)

@@ -1,7 +1,8 @@
 """One idea of a fix a file, seen from three sides: recognised in a diff, its absence injected, itself proposed.
 
 `load_strategies` gives those built in and those that other packages add by the entry point group
-`ems_ml.strategies`; `recognise` is the one arbiter of what a change did.
+`ems_ml.strategies`; `recognise` is the one arbiter of what a change did, `recognise_commit` of what a commit did that
+no file shows.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from ems_ml.errors import UsageError
-from ems_ml.ports import Strategy
+from ems_ml.ports import HistoryStrategy, Strategy
 from ems_ml.strategies.names import STRATEGIES, STRATEGY_NAMES
 
-__all__ = ["BUILT_IN", "STRATEGIES", "STRATEGY_NAMES", "load_strategies", "recognise"]
+__all__ = ["BUILT_IN", "STRATEGIES", "STRATEGY_NAMES", "load_strategies", "recognise", "recognise_commit"]
 
 #: Those with a file of their own, the more specific first.
 BUILT_IN = (
@@ -46,6 +47,7 @@ BUILT_IN = (
     "create_path",
     "raise_limit",
     "retry_transient",
+    "revert_change",
 )
 
 
@@ -73,3 +75,16 @@ def recognise(before: str, after: str, strategies: Iterable[Strategy]) -> list[t
     order = {name: rank for rank, name in enumerate(STRATEGY_NAMES)}
     scored = [(strategy.name, strategy.recognise(before, after)) for strategy in strategies]
     return sorted([pair for pair in scored if pair[1] > 0], key=lambda pair: (-pair[1], order.get(pair[0], len(order))))
+
+
+def recognise_commit(message: str, undoes: str | None, strategies: Iterable[Strategy]) -> list[tuple[str, float]]:
+    """What a commit did that its files alone do not show: names with scores in (0, 1], best first.
+
+    undoes: the earlier commit that it takes back to the letter, where there is one.
+    """
+    scored = [
+        (strategy.name, strategy.recognise_commit(message, undoes))
+        for strategy in strategies
+        if isinstance(strategy, HistoryStrategy)
+    ]
+    return sorted([pair for pair in scored if pair[1] > 0], key=lambda pair: -pair[1])

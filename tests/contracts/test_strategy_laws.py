@@ -19,18 +19,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ems_ml.parse import ParserChain, default_parsers
-from ems_ml.ports import Strategy
+from ems_ml.ports import HasHistory, History, HistoryStrategy, SourceTree, Strategy, Undone
 from ems_ml.source.module import Module
 from ems_ml.strategies import BUILT_IN, STRATEGY_NAMES, load_strategies, recognise
 from ems_ml.strategies.base import first_difference
 from ems_ml.strategies.environment import mended
-from ems_ml.types import ErrorEvent, Frame, Proposal, RawReport, SourceFile
+from ems_ml.types import Commit, ErrorEvent, Frame, Proposal, RawReport, SourceFile
 
 ALL = load_strategies()
 BY_NAME = {strategy.name: strategy for strategy in ALL}
 SAMPLES = {path.stem: path.read_text() for path in sorted((Path(__file__).parent / "strategy_samples").glob("*.py"))}
 EACH = pytest.mark.parametrize("strategy", ALL, ids=lambda strategy: strategy.name)
 KNOWN_RATE = 0.95
+#: Those that stand on a history and not on a file: `recognise` of a file is 0, nothing is planted (the absence of a
+#: revert is the guilty commit, a fault of some other kind), and a repair needs a past.
+LOOKING_BACK = {strategy.name for strategy in ALL if isinstance(strategy, HistoryStrategy)}
+PLANTING = pytest.mark.parametrize(
+    "strategy", [one for one in ALL if one.name not in LOOKING_BACK], ids=lambda strategy: strategy.name
+)
 NOTE = re.compile(r"[A-Za-z' .,`]+")  # no digit, quote, bracket or underscore, as code would have
 MOST_LINES = 12  # that a proposal may touch
 
@@ -70,7 +76,7 @@ def error_of(text: str, call: str) -> ErrorEvent:
 
 def test_every_name_is_of_the_vocabulary_and_has_a_file() -> None:
     assert [strategy.name for strategy in ALL] == list(BUILT_IN)
-    assert set(BUILT_IN) <= set(STRATEGY_NAMES)
+    assert set(BUILT_IN) == set(STRATEGY_NAMES)
     assert all(isinstance(strategy, Strategy) for strategy in ALL)
 
 
@@ -90,7 +96,7 @@ def test_an_injection_is_one_valid_fault(strategy: Strategy, sample: str) -> Non
         assert NOTE.fullmatch(injection.note), "a note is plain words: no source text"
 
 
-@EACH
+@PLANTING
 def test_an_injection_exists_for_each(strategy: Strategy) -> None:
     assert any(True for text in SAMPLES.values() for _ in strategy.inject(text))
 
@@ -264,7 +270,7 @@ def mends(text: str, check: str) -> bool:
 
 
 def test_the_table_of_repairs_has_every_strategy() -> None:
-    assert {name for name, *_ in REPAIRS} == set(BUILT_IN) - OUTSIDE
+    assert {name for name, *_ in REPAIRS} == set(BUILT_IN) - OUTSIDE - LOOKING_BACK
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
@@ -291,6 +297,62 @@ def assert_small(before: str, proposal: Proposal) -> None:
     assert 0 < proposal.score <= 1.5
     assert proposal.summary
     assert "\n" not in proposal.summary
+
+
+class OneCommit(OneFile):
+    """A source tree of one file with one commit behind it."""
+
+    def __init__(self, path: str, text: str, before: str, *, suspected: bool) -> None:
+        super().__init__(path, text)
+        self.history: History = self
+        self.commit = Commit(id="c" * 40, subject="Bring it in", time="2026-01-01T00:00:00Z", parents=("a" * 40,))
+        self.before = before
+        self.suspects = (self.commit,) if suspected else ()
+        self.asked: list[tuple[str, int]] = []
+
+    def touched(self, path: str, line: int, *, most: int) -> tuple[Commit, ...]:
+        self.asked.append((path, line))
+        return (self.commit,)
+
+    def undone(self, commit: Commit) -> Undone:
+        assert commit == self.commit
+        return Undone(commit=commit, files=(SourceFile(path=self.path, text=self.before),))
+
+
+def test_which_strategies_stand_on_a_history() -> None:
+    assert {"revert_change"} == LOOKING_BACK
+    for name in LOOKING_BACK:
+        assert all(list(BY_NAME[name].inject(text)) == [] for text in SAMPLES.values())
+        assert all(BY_NAME[name].recognise(text, "") == 0 for text in SAMPLES.values())
+
+
+@pytest.mark.parametrize("suspected", [True, False], ids=["bisected", "by blame"])
+@pytest.mark.parametrize("name", sorted(LOOKING_BACK))
+def test_a_commit_taken_back_turns_red_to_green(name: str, suspected: bool) -> None:
+    for broken, good, call, check in (
+        ("def f(t):\n    return t['b']\n", "def f(t):\n    return t['a']\n", "f({'a': 4})", "f({'a': 4}) == 4"),
+        ("def f(t):\r\n    return t.x\r\n", "def f(t):\r\n    return t\r\n", "f(4)", "f(4) == 4"),
+    ):
+        event = error_of(broken, call)
+        tree = OneCommit("app.py", broken, good, suspected=suspected)
+        assert isinstance(tree, SourceTree)
+        assert isinstance(tree, HasHistory)
+        (proposal,) = BY_NAME[name].propose(event, tree)
+        assert proposal.source == good
+        assert mends(proposal.source, check)
+        assert_small(broken, proposal)
+        assert proposal.also == ()
+        assert tree.asked == ([] if suspected else [("app.py", 2)])
+        assert list(BY_NAME[name].propose(event, OneFile("app.py", broken))) == [], "no history, nothing to say"
+
+
+@pytest.mark.parametrize("name", sorted(LOOKING_BACK))
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=200), st.sampled_from([None, "a" * 40, ""]))
+def test_no_message_makes_a_commit_raise(name: str, message: str, undoes: str | None) -> None:
+    strategy = BY_NAME[name]
+    assert isinstance(strategy, HistoryStrategy)
+    assert 0 <= strategy.recognise_commit(message, undoes) <= 1
 
 
 @EACH

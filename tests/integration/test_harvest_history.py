@@ -15,8 +15,9 @@ from harvest_toys import lay, toy
 
 from ems_ml.errors import InputError
 from ems_ml.harvest.history import ReplayLedger, Replays, replay_histories
-from ems_ml.strategies import load_strategies, recognise
+from ems_ml.strategies import load_strategies, recognise, recognise_commit
 
+ALL = load_strategies()
 HEALTHY = """
 def price(table, name):
     return table[name]
@@ -71,13 +72,17 @@ def records(cache: Path) -> dict[str, Mapping[str, Any]]:
 
 def go(history: Path, cache: Path, *more: Path) -> Replays:
     return replay_histories(
-        [history, *more], recognise=partial(recognise, strategies=load_strategies()), cache=cache, since="2020-01-01"
+        [history, *more],
+        recognise=partial(recognise, strategies=ALL),
+        recognise_commit=partial(recognise_commit, strategies=ALL),
+        cache=cache,
+        since="2020-01-01",
     )
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[History, dict[str, str]]:
-    """A history of six commits, of which one mends a crash."""
+    """A history of eight commits, of which one mends a crash, and one takes back what brought another in."""
     folder = tmp_path_factory.mktemp("histories")
     folder.chmod(0o755)
     history = History(folder / "shop")
@@ -93,6 +98,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[History, dict[str, s
     names["tidy"] = history.commit("tidy", tidy, "def test_again():\n    assert shop.price({'c': 3}, 'c') == 3\n")
     hang = tidy + "\n\ndef wait(table):\n    return len(table)\n"
     names["no test"] = history.commit("no test", hang, "")
+    history.commit("key", hang.replace("table.get(name)", "table.get(name.key)"), "")
+    names["revert"] = history.commit(
+        "names again", hang, "def test_name():\n    assert shop.price({'d': 4}, 'd') == 4\n"
+    )
     return history, names
 
 
@@ -116,9 +125,19 @@ def test_each_commit_has_its_outcome(
         "feature": "feature",
         "wrong value": "asserted_only",
         "tidy": "passes_before",
+        "revert": "kept",
     }
-    assert (ledger.kept, ledger.candidates, ledger.untried) == (1, 4, 0)
-    assert ledger.left_out["no test changed"] == 1
+    assert (ledger.kept, ledger.candidates, ledger.untried) == (2, 5, 0)
+    assert ledger.left_out["no test changed"] == 2
+
+
+def test_a_commit_that_takes_an_earlier_one_back_is_known_by_it(
+    made: tuple[History, dict[str, str]], replayed: tuple[ReplayLedger, dict[str, Mapping[str, Any]], Path]
+) -> None:
+    named = {name: replayed[1][made[1][name]]["fix"]["strategies"] for name in ("revert", "fix")}
+    assert named["revert"][0] == ["revert_change", 0.99]
+    assert len(named["revert"]) > 1, "what the edit looks like is kept beside it"
+    assert "revert_change" not in dict(named["fix"])
 
 
 def test_a_crash_has_its_real_trace_its_fix_and_its_test(

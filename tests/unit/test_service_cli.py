@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from ems_ml.service import cli, exit_codes, logs
+from ems_ml.service.commands.fix import show
+from ems_ml.types import Outcome, Verdict
 
 TRACE = """Traceback (most recent call last):
   File "/srv/app/shop/orders.py", line 41, in total
@@ -291,3 +293,13 @@ def test_debug_shows_the_traceback_of_an_error(ems: Ems, tmp_path: Path) -> None
     said = ems("--debug", "classify", tmp_path / "nothing")
     assert said.code == 3
     assert "Traceback" in said.err
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_fix_names_the_commit_that_brought_the_error_in(told: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    guilty = {"commit": "d1871e7587" + "0" * 30, "subject": "Use stars", "time": "2026-11-25T11:00:00+00:00"}
+    evidence = {"guilty": guilty if told else None}
+    show(Verdict(verdict=Outcome.NOT_REPAIRED, reason="so", evidence=evidence))
+    out = capsys.readouterr().out
+    assert ("guilty    d1871e7587  2026-11-25  Use stars\n" in out) is told
+    assert ("guilty" in out) is told

@@ -84,6 +84,9 @@ def show(verdict: Verdict) -> None:
         click.echo(f"strategy  {verdict.strategy}")
     if verdict.branch:
         click.echo(f"branch    {verdict.branch}  {verdict.commit or ''}".rstrip())
+    guilty = verdict.evidence.get("guilty")
+    if guilty:
+        click.echo(f"guilty    {guilty['commit'][:10]}  {guilty['time'][:10]}  {guilty['subject']}")
     for attempt in verdict.tried:
         click.echo(f"tried     {attempt.strategy}: {attempt.summary}: {attempt.result}")
     click.echo(f"took      {verdict.seconds:.1f} s")
