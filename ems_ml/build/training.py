@@ -19,7 +19,7 @@ from ems_ml.dataset import load_data, read_data
 from ems_ml.embed.static import StaticEncoder
 from ems_ml.errors import InputError
 from ems_ml.events import ModelTrained
-from ems_ml.group.fitting import arrivals, choose_thresholds, fit_pair_model, simulate
+from ems_ml.group.fitting import arrivals, choose_thresholds, cold_starts, fit_pair_model, simulate
 from ems_ml.group.pairs import PairModel
 from ems_ml.ingest.files import read_jsonl
 from ems_ml.manifest import Entry, entry_for, find_model, write_manifest
@@ -85,6 +85,7 @@ def train_models(
             splits,
             static,
             arrivals=arrivals,
+            cold_starts=cold_starts,
             fit_pair_model=fit_pair_model,
             choose_thresholds=choose_thresholds,
             seed=seed,

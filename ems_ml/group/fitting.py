@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 NEAR = 30  # exemplars that an arriving error is compared with, as the store hands them to the grouper
 OTHERS = 5  # pairs of different causes that are learned from, for each of one cause
+STARTS = 10  # small streams that are drawn from each project
+START_CAUSES = (3, 60)  # of a small stream, from and to
+START_ERRORS = (0.5, 0.3, 0.2)  # shares of its causes that have one, two, three errors
 JOINED = 0.8  # p(same cause) from which on an error joins while the calibration is made
 WRONG_MERGE = 10.0  # costs as many wrong splits: it hides an error
 IN_VAIN = 0.2  # costs a person who is asked about what is not the same
@@ -101,6 +104,32 @@ def arrivals(
         groups=tuple(groups),
         projects=tuple(projects),
     )
+
+
+def cold_starts(
+    groups: Sequence[str], projects: Sequence[str], *, random_state: int = 0
+) -> tuple[list[int], list[str]]:
+    """Small streams drawn from large ones: numbers of errors, and the stream of each, as young projects have them.
+
+    `STARTS` streams a project, each with 3 to 60 causes (log-uniform) of one to three errors. A model that saw only
+    projects with hundreds of errors takes what two of five errors show for common.
+    """
+    rng = np.random.default_rng(random_state)
+    members: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for number, (group, project) in enumerate(zip(groups, projects, strict=True)):
+        members[project][group].append(number)
+    numbers: list[int] = []
+    streams: list[str] = []
+    for project in sorted(members):
+        causes = [members[project][group] for group in sorted(members[project])]
+        for start in range(STARTS):
+            wanted = min(len(causes), int(np.exp(rng.uniform(*np.log(START_CAUSES)))))
+            for place in rng.choice(len(causes), wanted, replace=False).tolist():
+                count = min(len(causes[place]), int(rng.choice(len(START_ERRORS), p=START_ERRORS)) + 1)
+                chosen = rng.choice(causes[place], count, replace=False).tolist()
+                numbers += chosen
+                streams += [f"{project}#{start}"] * len(chosen)
+    return numbers, streams
 
 
 def fit_pair_model(train: Arrivals, tune: Arrivals, *, random_state: int = 0) -> PairModel:

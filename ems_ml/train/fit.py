@@ -30,21 +30,27 @@ def train_grouper(
     encoder: Encoder,
     *,
     arrivals: Callable[..., Any],
+    cold_starts: Callable[..., tuple[list[int], list[str]]],
     fit_pair_model: Callable[..., Any],
     choose_thresholds: Callable[..., tuple[float, float]],
     seed: int = 0,
 ) -> tuple[Any, Thresholds]:
-    """The pair model fitted on the train split, and the thresholds that cost least on the tune split's arrivals."""
-    seen = {name: arrived(splits[name], encoder, arrivals=arrivals, seed=seed) for name in ("train", "tune")}
+    """The pair model fitted on the train split, and the thresholds that cost least on the tune split's arrivals.
+
+    Each project arrives whole, and in the small streams that `cold_starts` draws from it.
+    """
+    seen = {}
+    for name in ("train", "tune"):
+        part = splits[name]
+        drawn, streams = cold_starts(part.groups, part.projects, random_state=seed)
+        rows = [*range(len(part)), *drawn]
+        both = part.chosen(rows)
+        vectors = encoder.encode(part.signatures)[rows]
+        names = [*part.projects, *streams]
+        seen[name] = arrivals(both.signatures, vectors, both.groups, names, random_state=seed)
     model = fit_pair_model(seen["train"], seen["tune"], random_state=seed)
     join, suggest = choose_thresholds(model, seen["tune"])
     return model, Thresholds(join=join, suggest=suggest)
-
-
-def arrived(examples: Examples, encoder: Encoder, *, arrivals: Callable[..., Any], seed: int) -> Any:
-    """A split's errors as they arrive, each beside the earlier ones that it is compared with."""
-    vectors = encoder.encode(examples.signatures)
-    return arrivals(examples.signatures, vectors, examples.groups, examples.projects, random_state=seed)
 
 
 def train_ranker(

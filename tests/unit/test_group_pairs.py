@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,18 @@ from toy_steps import ToyEncoder, an_event, toy_pair_model
 from ems_ml.errors import ModelError, UsageError
 from ems_ml.group import PairModel
 from ems_ml.group.batch import PatternGrouper
-from ems_ml.group.fitting import JOINS, Arrivals, arrivals, choose_thresholds, fit_pair_model, forest_of, simulate
+from ems_ml.group.fitting import (
+    JOINS,
+    START_ERRORS,
+    STARTS,
+    Arrivals,
+    arrivals,
+    choose_thresholds,
+    cold_starts,
+    fit_pair_model,
+    forest_of,
+    simulate,
+)
 from ems_ml.group.forest import stump
 from ems_ml.group.pairs import FEATURE_NAMES, pair_features
 from ems_ml.group.views import Commonness
@@ -99,6 +111,18 @@ def test_arrivals_are_compared_within_a_project_and_with_what_came_before(
     vectors = ENCODER.encode(signatures)
     with pytest.raises(UsageError, match="cannot be learned"):
         arrivals(signatures, vectors, seen.groups, [str(n) for n in range(len(signatures))])
+
+
+def test_cold_starts_are_small_streams_of_one_project_each() -> None:
+    groups = [f"{project}{cause}" for project in "ab" for cause in range(40) for _ in range(5)]
+    numbers, streams = cold_starts(groups, [group[0] for group in groups], random_state=0)
+    assert len(set(streams)) == 2 * STARTS
+    for stream in set(streams):
+        mine = [groups[number] for number, name in zip(numbers, streams, strict=True) if name == stream]
+        assert {group[0] for group in mine} == {stream[0]}
+        assert max(Counter(mine).values()) <= len(START_ERRORS)
+    assert len(set(Counter(streams).values())) > 5, "of many sizes"
+    assert cold_starts(groups, [group[0] for group in groups]) == (numbers, streams)
 
 
 def test_served_arrays_answer_as_scikit_learn_does(learned: tuple[list[Signature], Arrivals]) -> None:
