@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from ems_ml import sandbox
 from ems_ml.errors import InputError, UsageError
@@ -42,6 +42,26 @@ class Lost(Exception):
         self.reason = reason
 
 
+def claim(folder: Path, name: str) -> TextIO:
+    """A folder of the cache for this process alone, until what is returned is closed or the process ends, however.
+
+    Raises `UsageError` where another process has it.
+    """
+    claimed = open(folder / "lock", "w")  # noqa: SIM115 (held as long as the caller works)
+    deadline = time.monotonic() + CLAIM_SECONDS
+    while True:
+        try:
+            fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return claimed
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                claimed.close()
+                raise UsageError(
+                    f"another process harvests {name} in this cache", hint="wait for it, or set EMS_CACHE"
+                ) from error
+        time.sleep(0.1)
+
+
 class Worker:
     """One working copy of a package and one warm runner over it. Use as a context manager."""
 
@@ -56,7 +76,8 @@ class Worker:
         self._unread = b""
 
     def __enter__(self) -> Self:
-        self._claim()
+        self._claimed = claim(self.prepared.folder, self.prepared.name)
+        self._outlive_leftovers()
         self._fresh_copy()
         shutil.rmtree(self.home, ignore_errors=True)
         self._start()
@@ -67,24 +88,6 @@ class Worker:
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.tree, ignore_errors=True)
         self._claimed.close()
-
-    def _claim(self) -> None:
-        """One harvest of a package at a time; the lock goes with the process, however that ends."""
-        self._claimed = open(self.prepared.folder / "lock", "w")  # noqa: SIM115 (held as long as the worker)
-        deadline = time.monotonic() + CLAIM_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    self._claimed.close()
-                    raise UsageError(
-                        f"another process harvests {self.prepared.name} in this cache",
-                        hint="wait for it, or set EMS_CACHE",
-                    ) from error
-            time.sleep(0.1)
-        self._outlive_leftovers()
 
     def _outlive_leftovers(self) -> None:
         """Wait until the runner of a killed process has gone, which its supervisor sees to."""

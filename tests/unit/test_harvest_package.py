@@ -9,7 +9,8 @@ import pytest
 
 from ems_ml.errors import InputError, UsageError
 from ems_ml.harvest.libraries import missing_libraries
-from ems_ml.harvest.package import is_folder, prepare, test_needs
+from ems_ml.harvest.needs import test_needs
+from ems_ml.harvest.package import is_folder, prepare
 from ems_ml.harvest.pip import _reason
 
 needs_of = test_needs
@@ -46,7 +47,7 @@ def test_needs_come_from_groups_then_files_then_less_likely_places(tmp_path: Pat
     )
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "requirements.txt").write_text("webtest\n")
-    (tmp_path / "requirements-dev.txt").write_text("tox\n")
+    (tmp_path / "requirements-dev.txt").write_text("tox\nmock>=1  # old\n")
     found = list(needs_of(tmp_path))
     assert [origin for origin, _ in found] == [
         "extra test",
@@ -55,6 +56,7 @@ def test_needs_come_from_groups_then_files_then_less_likely_places(tmp_path: Pat
         "requirements-dev.txt",
     ]
     assert found[2][1] == ["rich"]
+    assert found[3][1] == ["mock>=1"]
 
 
 def test_a_broken_pyproject_is_told(tmp_path: Path) -> None:
