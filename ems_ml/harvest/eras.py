@@ -32,6 +32,7 @@ DATED = replace(INSTALL, seconds=150.0)  # what is old may have to be built, and
 READY = "2022-11-01"  # since then pytest and its plugins run on the interpreters that run EMS
 #: What takes long to build; an old one without a ready file for this interpreter is not tried.
 ONLY_BINARY = "numpy,scipy,pandas,lxml,cryptography,pyarrow,matplotlib,psycopg2,grpcio,uvloop,aiohttp,gevent,greenlet"
+LONGEST_NOTE = 200  # characters
 _RUNNER = re.compile(r"^(?P<name>pytest(?:[-_][\w.-]+)?|py|pluggy|coverage)\b(?!\[)", re.I)
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\s*\[[^\]]*\])?")
 _NO_TOP = {"setup", "conftest", "noxfile", "tasks", "fabfile", "versioneer", "ez_setup", "runtests", "docs", "doc"}
@@ -183,7 +184,8 @@ class Builder:
                 else:
                     notes += self._install(env, tree, [need], (), day) or [f"test library: {need}"]
             notes += self._install_runner(env, tree, list(runner), way)
-            return self._version(env), [" ".join(note.split()) for note in notes]
+            said = (note.replace(str(tree), ".").replace(str(env), "ENV") for note in notes)
+            return self._version(env), [" ".join(note.split())[:LONGEST_NOTE] for note in said]
         finally:
             shutil.rmtree(tree, ignore_errors=True)
             (self.folder / "installing.index").unlink(missing_ok=True)

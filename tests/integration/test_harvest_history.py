@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ems_ml.errors import InputError, UsageError
 from ems_ml.harvest import worker
 from ems_ml.harvest.corpus import replay_events
 from ems_ml.harvest.history import ReplayLedger, replay_histories
+from ems_ml.service.commands.harvest import _print_replays
 
 CRASH_TEST = "def test_unknown():\n    assert shop.price({}, 'b') == 0\n"
 
@@ -160,3 +162,15 @@ def test_what_cannot_be_installed_is_counted_with_its_reason(tmp_path: Path) -> 
     assert any("this build is broken" in note for note in ledger.notes)
     assert (history.folder / "src/shop/__init__.py").read_text() == FIXED, "the repository itself was changed"
     assert history.git("status", "--porcelain") == ""
+
+
+def test_the_command_tells_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = ReplayLedger(project="shop", licence="MIT", python="3.11", since="2016-01-01", relabelled=3)
+    for reason in ("no trio", *["no sensor"] * 2):
+        ledger.count({"outcome": "not_collected", "traces": [], "seconds": 0.1, "reason": reason})
+    _print_replays([asdict(ledger)])
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "shop: not_collected (2): no sensor",
+        "shop: not_collected (1): no trio",
+        "shop: 3 commits of earlier runs have other labels now",
+    ]
