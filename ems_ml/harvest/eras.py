@@ -115,13 +115,14 @@ class Environment:
 def ways(era: Era) -> tuple[Callable[[Sequence[Candidate]], Way], ...]:
     """How an era's needs are had, one way after the other, each for the candidates (newest first) still left.
 
-    First as they were on the day of its newest commit, then on the days of what is left, then on the first day from
-    which much runs on our interpreters, then as they are now, and at last for its oldest commit.
+    First as they were on the day of its newest commit, then on that of one amid the rest, which serves most of it, then
+    of the newest left, then on the first day from which much runs on our interpreters, then as they are now, and at
+    last for its oldest commit.
     """
     return (
         lambda left: Way(era.candidates[0], _day_of(era.candidates[0])),
-        lambda left: Way(left[0], _day_of(left[0])),
         lambda left: Way(left[len(left) // 2], _day_of(left[len(left) // 2])),
+        lambda left: Way(left[0], _day_of(left[0])),
         lambda left: Way(left[0], max(_day_of(left[0]), READY)),
         lambda left: Way(left[0], None),
         lambda left: Way(era.candidates[-1], None),
@@ -171,6 +172,7 @@ class Builder:
             self._pip(env, tree, (str(tree),), day)
             notes: list[str] = []
             runner: dict[str, None] = {}
+            libraries: dict[str, None] = {}
             for origin, needs in (*test_needs(tree), *older_needs(tree)):
                 theirs = [found["name"] for found in map(_RUNNER.match, needs) if found]
                 runner |= dict.fromkeys(name for name in theirs if "-" in name or "_" in name)
@@ -179,10 +181,10 @@ class Builder:
             own = {*layout.tops, *(path.stem for path in tree.iterdir())}
             places = [*(tree / file for file in way.candidate.test_files), *sorted(tree.rglob("conftest.py"))]
             for need in missing_libraries(_python(env), [path for path in places if path.is_file()], own):
-                if _RUNNER.match(need):
-                    runner[need] = None
-                else:
-                    notes += self._install(env, tree, [need], (), day) or [f"test library: {need}"]
+                (runner if _RUNNER.match(need) else libraries)[need] = None
+            problems = self._install(env, tree, list(libraries), (), day)
+            had = [need for need in libraries if not any(said.startswith(f"{need} ") for said in problems)]
+            notes += [f"test library: {need}" for need in had] + problems
             notes += self._install_runner(env, tree, list(runner), way)
             said = (note.replace(str(tree), ".").replace(str(env), "ENV") for note in notes)
             return self._version(env), [" ".join(note.split())[:LONGEST_NOTE] for note in said]

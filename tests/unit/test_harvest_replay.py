@@ -48,8 +48,8 @@ def test_needs_are_had_of_the_commits_own_day_first() -> None:
     found = [choose([newest, middle, oldest]) for choose in ways(era)]
     assert [(way.candidate, way.day) for way in found] == [
         (newest, "2019-06-01"),
-        (newest, "2019-06-01"),
         (middle, "2019-01-01"),
+        (newest, "2019-06-01"),
         (newest, READY),
         (newest, None),
         (oldest, None),
