@@ -244,6 +244,7 @@ class Builder:
             [str(_python(env)), "-I", "-c", "import platform; print(platform.python_version())"],
             cwd=env,
             limits=INSTALL,
+            readable=[env, _python(env).resolve().parent.parent],
         )
         return said.stdout.decode().strip()
 

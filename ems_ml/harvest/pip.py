@@ -25,7 +25,7 @@ from ems_ml.errors import InputError, SandboxError
 INSTALL = sandbox.Limits(seconds=900.0, memory_bytes=3 * 1024**3, processes=256, file_bytes=1024**3)
 #: A copied folder has no history; what asks git for the version is told one.
 NO_HISTORY = {"SETUPTOOLS_SCM_PRETEND_VERSION": "0.0", "PBR_VERSION": "0.0", "PDM_BUILD_SCM_VERSION": "0.0"}
-DATED_PIP = "pip>=26"  # the first that can be told a day
+DATED_PIP = "pip>=26,<26.1"  # the first that can be told a day, and the last that runs on old interpreters
 _LOCAL = re.compile(r"(?:file:|/)\S*")
 _SAID = re.compile(r"^(?:global|install|:env:)\.(?P<name>[a-z-]+)='(?P<value>.*)'$", re.M)
 _NO_REASON = ("note:", "hint:", "warning:", "╰─>", "[end of output]")
@@ -70,7 +70,7 @@ def pip(
             limits=limits,
             env={**NO_HISTORY, **configured},
             network=True,
-            readable=[Path(sys.prefix), cwd, *readable, *_folders(pip_arguments)],
+            readable=[Path(sys.prefix), cwd, *readable, *_folders(pip_arguments), *_home_of(python)],
             writable=writable,
         )
     except SandboxError as error:
@@ -135,6 +135,11 @@ def _folders(arguments: Sequence[str]) -> list[Path]:
     """Local folders among pip's arguments, which it must be able to read."""
     paths = [Path(argument.partition("=")[2] or argument) for argument in arguments]
     return [path for path in paths if path.is_absolute() and path.exists()]
+
+
+def _home_of(python: Path | None) -> list[Path]:
+    """Where the interpreter of an environment really lies; another one than ours may lie where nobody else reads."""
+    return [] if python is None else [python.resolve().parent.parent]
 
 
 def _configuration() -> tuple[dict[str, str], list[Path]]:

@@ -26,6 +26,8 @@ from ems_ml.types import Condition
 
 RUNNER = Path(__file__).with_name("runner.py")
 CONDITIONS = Path(__file__).with_name("conditions.py")
+#: What "-P" says to a Python that has it.
+RUN_ALONE = "import sys; del sys.path[0], sys.argv[0]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
 GRACE_SECONDS = 15.0  # beyond a fault's own time, before the runner itself counts as hanging
 TREE_MEMORY = 2 * 1024**3
 TREE_DISK = 512 * 1024**2  # of all that the tests write together
@@ -124,7 +126,7 @@ class Worker:
         log = self._stack.enter_context(open(self.prepared.folder / "runner.log", "ab"))  # noqa: SIM115
         self._running = self._stack.enter_context(
             sandbox.start(
-                [str(self.prepared.python), "-P", str(RUNNER), json.dumps(config)],
+                [str(self.prepared.python), *self._way_in(), str(RUNNER), json.dumps(config)],
                 cwd=self.tree,
                 limits=sandbox.Limits(memory_bytes=TREE_MEMORY, processes=128, file_bytes=FILE_BYTES),
                 env={
@@ -133,7 +135,10 @@ class Worker:
                     "PYTHONPYCACHEPREFIX": str(self.home / "pycache"),
                     "HYPOTHESIS_STORAGE_DIRECTORY": str(self.home / "hypothesis"),
                 },
-                readable=[self.prepared.python.parent.parent, RUNNER, CONDITIONS, self.tree],
+                readable=[
+                    *(python.parent.parent for python in (self.prepared.python, self.prepared.python.resolve())),
+                    *(RUNNER, CONDITIONS, self.tree),
+                ],
                 home=self.home,
                 stdin=subprocess.PIPE,
                 stderr=log,
@@ -141,6 +146,11 @@ class Worker:
         )
         self._unread = b""
         self._ask({"do": "warm", "modules": ["pytest", "_pytest.assertion.rewrite", *self.modules]}, 120)
+
+    def _way_in(self) -> tuple[str, ...]:
+        """Arguments of Python before a script whose own folder is not to be imported from."""
+        version = tuple(int(part) for part in self.prepared.python_version.split(".")[:2])
+        return ("-P",) if version >= (3, 11) else ("-c", RUN_ALONE)
 
     def restart(self) -> None:
         """A new runner over a fresh copy, after the old one was lost."""
