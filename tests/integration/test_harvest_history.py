@@ -137,7 +137,7 @@ def test_a_later_run_gives_todays_labels_and_runs_no_test_for_it(
         [made[0].folder], recognise=today, recognise_commit=nothing, cache=cache, since="2020-01-01"
     ).ledgers
     assert again.relabelled == 0
-    (event,) = [
+    event, _ = [
         event for event, labels in replay_events(corpus.parent.parent) if labels["strategy"] == "a_new_strategy"
     ]
     assert event.error.type == "KeyError"
