@@ -10,20 +10,24 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ems_ml.errors import EmsError, InputError
+from ems_ml.errors import EmsError
 from ems_ml.harvest.commits import Candidate, Walk, candidates
-from ems_ml.harvest.eras import Builder, Era, eras
+from ems_ml.harvest.eras import Builder, eras
 from ems_ml.harvest.faults import append, read_corpus, silent
 from ems_ml.harvest.licences import licence_of
-from ems_ml.harvest.replay import REPLAY_OUTCOMES, Replayer
+from ems_ml.harvest.relabel import head, relabel
+from ems_ml.harvest.replay import REPLAY_OUTCOMES
+from ems_ml.harvest.replay_era import EraReplay
 from ems_ml.harvest.spread import Post, posts, spread
-from ems_ml.harvest.told import changed_places, history_folder, projects_of
-from ems_ml.harvest.types import KEPT, Bounds
+from ems_ml.harvest.told import history_folder, projects_of
+from ems_ml.harvest.types import KEPT
+from ems_ml.harvest.worker import claim
 from ems_ml.repo import git, undoes
 
 log = logging.getLogger(__name__)
@@ -31,7 +35,6 @@ log = logging.getLogger(__name__)
 Recognise = Callable[[str, str], list[tuple[str, float]]]
 RecogniseCommit = Callable[[str, str | None], list[tuple[str, float]]]  # its message, and the commit that it undoes
 SINCE = "2016-01-01"
-BOUNDS = replace(Bounds(), fault_seconds=30.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +48,9 @@ class ReplayLedger:
     commits: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REPLAY_OUTCOMES, 0))
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)  # of the outcomes that have some, with counts
     untried: int = 0  # candidates for which the time was up
+    relabelled: int = 0  # candidates of earlier runs in which other strategies are recognised now
     traces: int = 0
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -54,6 +59,9 @@ class ReplayLedger:
         """Add one line of the corpus."""
         self.outcomes[record["outcome"]] += 1
         self.traces += len(record["traces"])
+        if "reason" in record:
+            reasons = self.reasons.setdefault(record["outcome"], {})
+            reasons[record["reason"]] = reasons.get(record["reason"], 0) + 1
         self.seconds = round(self.seconds + record["seconds"], 1)
 
     @property
@@ -160,25 +168,33 @@ def _replay(project: str, repository: Path, order: _Order, post: Post) -> Replay
         left_out=dict(walk.left_out.most_common()),
         notes=list(dict.fromkeys([*earlier.get("notes", ()), *walk.notes])),
     )
+    read = partial(_strategies, repository, order)
+    with claim(folder, project):
+        relabelled = relabel(corpus, {one.commit: one for one in all_candidates}, read)
+    ledger.relabelled = relabelled
     done = set()
     for record in read_corpus(corpus):
         done.add(record["commit"])
         ledger.count(record)
     until = time.monotonic() + order.seconds
 
-    def keep(candidate: Candidate, outcome: Mapping[str, Any]) -> bool:
-        """Write one outcome; whether to go on."""
-        record = {**_head(repository, candidate, order), **outcome}
-        append(corpus, record)
-        ledger.count(record)
-        post.tell(project, ledger.candidates, len(all_candidates), ledger.kept)
+    def may_go_on() -> bool:
         return time.monotonic() < until and not post.stopped
 
-    builder = Builder(repository, folder, python=order.python, pip_arguments=order.pip_arguments)
+    def keep(candidate: Candidate, outcome: Mapping[str, Any]) -> None:
+        record = {**head(candidate, read), **outcome}
+        append(corpus, record)
+        ledger.count(record)
+        ledger.python = outcome.get("python") or ledger.python
+        post.tell(project, ledger.candidates, len(all_candidates), ledger.kept)
+
+    builder = Builder(
+        repository, folder, python=order.python, tools=order.cache / "tools", pip_arguments=order.pip_arguments
+    )
     for era in eras(repository, all_candidates):
         todo = tuple(one for one in era.candidates if one.commit not in done)
-        if todo and time.monotonic() < until and not post.stopped:
-            _replay_era(builder, project, era, todo, keep, ledger)
+        if todo and may_go_on():
+            EraReplay(builder, project, era, keep=keep, note=ledger.notes.append, may_go_on=may_go_on).replay(todo)
     ledger.untried = len(all_candidates) - ledger.candidates
     ledger.notes = list(dict.fromkeys(ledger.notes))
     staged = ledger_file.with_name("replay-ledger.json.new")
@@ -187,52 +203,12 @@ def _replay(project: str, repository: Path, order: _Order, post: Post) -> Replay
     return ledger
 
 
-def _replay_era(
-    builder: Builder,
-    project: str,
-    era: Era,
-    todo: Iterable[Candidate],
-    keep: Callable[[Candidate, Mapping[str, Any]], bool],
-    ledger: ReplayLedger,
-) -> None:
-    try:
-        if not era.layout.tops:
-            raise InputError("nothing importable lies beside what is changed", hint="see the ledger")
-        env = builder.environment(era)
-    except EmsError as error:
-        ledger.notes.append(f"{era.name}: {error}")
-        for candidate in todo:
-            nothing = {"outcome": "no_environment", "tests": list(candidate.tests), "traces": [], "seconds": 0.0}
-            if not keep(candidate, nothing):
-                return
-        return
-    ledger.python = env.version
-    ledger.notes += [f"{era.name}: {note}" for note in env.notes]
-    with Replayer(builder.repository, builder.folder, project, era, env, BOUNDS) as replayer:
-        for candidate in todo:
-            if not keep(candidate, replayer.replay(candidate)):
-                return
-
-
-def _head(repository: Path, candidate: Candidate, order: _Order) -> dict[str, Any]:
-    """What a candidate is, whatever comes of it: its fix with its real lines and what is recognised in it."""
+def _strategies(repository: Path, order: _Order, candidate: Candidate) -> list[tuple[str, float]]:
+    """What is recognised in a commit, best first: in its message and history, and in each file that it changes."""
     message = git("show", "--no-patch", "--encoding=UTF-8", "--format=%B", candidate.commit, cwd=repository)
     undone = undoes(repository, candidate.commit, candidate.parent, [change.path for change in candidate.sources])
     scores = dict(order.recognise_commit(message, undone))
     for change in candidate.sources:
         for strategy, score in order.recognise(change.before or "", change.after or ""):
             scores[strategy] = max(score, scores.get(strategy, 0.0))
-    place = next((one for change in candidate.sources for one in changed_places(change)), None)
-    return {
-        "commit": candidate.commit,
-        "parent": candidate.parent,
-        "time": candidate.time,
-        "fix": {
-            "file": place.file if place else candidate.sources[0].path,
-            "line": place.line if place else None,
-            "function": place.function if place else "",
-            "strategies": sorted(scores.items(), key=lambda pair: -pair[1]),
-            "removed": list(candidate.removed),
-            "added": list(candidate.added),
-        },
-    }
+    return sorted(scores.items(), key=lambda pair: -pair[1])

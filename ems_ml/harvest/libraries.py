@@ -80,6 +80,48 @@ LIBRARIES = {
     "pretend": "pretend",
     "testfixtures": "testfixtures",
     "syrupy": "syrupy",
+    "sybil": "sybil",
+    "pytest_trio": "pytest-trio",
+    "pytest_cases": "pytest-cases",
+    "pytest_lazyfixture": "pytest-lazy-fixture",
+    "pkg_resources": "setuptools<81",
+    "distutils": "setuptools<81",
+    "aiofiles": "aiofiles",
+    "aiosqlite": "aiosqlite",
+    "databases": "databases",
+    "graphene": "graphene",
+    "multipart": "python-multipart",
+    "python_multipart": "python-multipart",
+    "itsdangerous": "itsdangerous",
+    "brotli": "brotli",
+    "brotlicffi": "brotlicffi",
+    "socksio": "socksio",
+    "h2": "h2",
+    "h11": "h11",
+    "wsproto": "wsproto",
+    "websockets": "websockets",
+    "certifi": "certifi",
+    "idna": "idna",
+    "flask": "flask",
+    "werkzeug": "werkzeug",
+    "tornado": "tornado",
+    "django": "django",
+    "aiohttp": "aiohttp",
+    "gevent": "gevent",
+    "greenlet": "greenlet",
+    "exceptiongroup": "exceptiongroup",
+    "importlib_metadata": "importlib-metadata",
+    "importlib_resources": "importlib-resources",
+    "email_validator": "email-validator",
+    "markdown": "markdown",
+    "future": "future",
+    "cloudpickle": "cloudpickle",
+    "pexpect": "pexpect",
+    "tqdm": "tqdm",
+    "tabulate": "tabulate",
+    "wcwidth": "wcwidth",
+    "pyparsing": "pyparsing",
+    "marshmallow": "marshmallow",
 }
 #: what a test writes without an import -> distribution that gives it
 WORDS = {
@@ -88,9 +130,14 @@ WORDS = {
     r"\bdef test\w*\([^)]*\bhttpserver\b": "pytest-httpserver",
     r"\bmark\.asyncio\b": "pytest-asyncio",
     r"\bmark\.trio\b": "pytest-trio",
+    r"\bmark\.anyio\b": "anyio",
     r"\bdef test\w*\([^)]*\bdata_regression\b": "pytest-regressions",
 }
 _IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.M)
+_SAID_MISSING = re.compile(
+    r"(?:No module named|Failed to import filter module) '(?P<module>\w+)"
+    r"|pip3? install (?:-U |--upgrade )?[\"'`]?(?P<told>[A-Za-z][\w-]*)"
+)
 _LACKING = """
 import importlib.util as u, json, sys
 print(json.dumps([name for name in json.loads(sys.argv[1]) if u.find_spec(name) is None]))
@@ -113,6 +160,19 @@ def missing_libraries(python: Path, places: Sequence[Path], own: Iterable[str]) 
     asked = [str(python), "-I", "-c", _LACKING, json.dumps(sorted(wanted))]
     done = subprocess.run(asked, capture_output=True, text=True, check=True)
     return sorted({wanted[name] for name in json.loads(done.stdout)})
+
+
+def lacking_library(said: str, own: Iterable[str]) -> str | None:
+    """The distribution that would mend what an error says is missing: a module, or what the text tells to install.
+
+    own: names that the package or its tree hold themselves. None where nothing is missing that the table knows.
+    """
+    found = _SAID_MISSING.search(said)
+    if found is None or found["module"] in {*own}:
+        return None
+    if found["module"]:
+        return LIBRARIES.get(found["module"])
+    return found["told"].lower() if found["told"].lower() in {*LIBRARIES.values()} else None
 
 
 def _texts(places: Sequence[Path]) -> Iterator[str]:

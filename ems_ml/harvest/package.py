@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import tarfile
-import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,19 +25,10 @@ from typing import Any
 from ems_ml import sandbox
 from ems_ml.errors import InputError, UsageError
 from ems_ml.harvest.libraries import missing_libraries
+from ems_ml.harvest.needs import LESS_LIKELY_GROUPS, NEVER_NEEDED, TEST_GROUPS, test_needs
 from ems_ml.harvest.pip import pip
 from ems_ml.harvest.types import HARVEST_VERSION, Prepared
 
-TEST_GROUPS = ("tests", "test", "testing")
-LESS_LIKELY_GROUPS = ("dev", "develop", "development")
-LESS_LIKELY_FILES = ("requirements-dev.txt", "requirements/dev.txt", "dev-requirements.txt", "requirements_dev.txt")
-TEST_FILES = (
-    "requirements-test.txt", "requirements-tests.txt", "requirements/test.txt", "requirements/tests.txt",
-    "tests/requirements.txt", "test/requirements.txt", "test-requirements.txt", "test_requirements.txt",
-)  # fmt: skip
-NEVER_NEEDED = re.compile(
-    r"^(ruff|mypy|pyright|sphinx|furo|tox|tox-uv|nox|build|hatch|pre-commit|black|flake8)\b", re.I
-)
 RUNNER_NEEDS = ("pytest", "coverage")
 _TEST_FILE = re.compile(r"^test.*\.py$|_tests?\.py$")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(==[A-Za-z0-9.!+_-]+)?")
@@ -284,38 +274,6 @@ def _needs(tree: Path, extras: Mapping[str, Sequence[str]]) -> Iterator[tuple[st
         needs = [need for need in extras.get(name, ()) if not NEVER_NEEDED.match(need)]
         if needs:
             yield f"built extra {name}", needs
-
-
-def test_needs(tree: Path) -> Iterator[tuple[str, list[str]]]:
-    """What the package's tests need, likeliest place first: dependency groups, extras, requirement files."""
-    project: Mapping[str, Any] = {}
-    if (tree / "pyproject.toml").is_file():
-        try:
-            project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"pyproject.toml cannot be read: {error}", hint="harvest another version") from error
-    groups = project.get("dependency-groups", {})
-    extras = project.get("project", {}).get("optional-dependencies", {})
-    for names in (TEST_GROUPS, LESS_LIKELY_GROUPS):
-        for origin, table in (("dependency group", groups), ("extra", extras)):
-            for name in names:
-                needs = [need for need in _expand(table, name, ()) if not NEVER_NEEDED.match(need)]
-                if needs:
-                    yield f"{origin} {name}", needs
-        for file in TEST_FILES if names is TEST_GROUPS else LESS_LIKELY_FILES:
-            if (tree / file).is_file():
-                yield file, ["--requirement", str(tree / file)]
-
-
-def _expand(groups: Mapping[str, Any], name: str, seen: tuple[str, ...]) -> list[str]:
-    """A dependency group with the groups that it includes (PEP 735)."""
-    needs: list[str] = []
-    for need in groups.get(name, ()):
-        if isinstance(need, str):
-            needs.append(need)
-        elif isinstance(need, dict) and need.get("include-group") not in (None, name, *seen):
-            needs += _expand(groups, need["include-group"], (*seen, name))
-    return needs
 
 
 _ASK = r"""

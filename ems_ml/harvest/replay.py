@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ems_ml.harvest.commits import Candidate
-from ems_ml.harvest.eras import Environment, Era, place
+from ems_ml.harvest.eras import Builder, Environment, Era, Way, place
+from ems_ml.harvest.libraries import lacking_library
 from ems_ml.harvest.traces import cleaned, digest, judge
 from ems_ml.harvest.types import Bounds, Prepared
 from ems_ml.harvest.worker import MOST_RAW_TRACES, Lost, Worker
@@ -32,20 +33,26 @@ REPLAY_OUTCOMES = (
 )
 LENIENT = ["-W", "ignore::DeprecationWarning", "-W", "ignore::PendingDeprecationWarning", "-W", "ignore::FutureWarning"]
 LENIENT += ["-o", "required_plugins=", "-o", "minversion=0", "-o", "xfail_strict=false"]
+LENIENT += ["--continue-on-collection-errors"]  # the other files count
+NO_WARNING_IS_AN_ERROR = ["-o", "filterwarnings="]
+#: Until then pytest-asyncio took every async test for its own; later a project says so where it wants it.
+ASYNCIO_AUTO, _AUTO = "2022", ["-o", "asyncio_mode=auto"]
+UNEXPLAINED = ("not_collected", "crashed", "no_environment", "still_fails")  # outcomes with a reason beside them
+LONGEST_REASON = 300  # characters
 _GENERATED = re.compile(r"_?version(?:_info)?\.py$|_?version__\.py$")
 _MISSING = re.compile(
     r"has no attribute '(\w+)'|cannot import name '(\w+)'|No module named '(?:[\w.]*\.)?(\w+)'"
     r"|name '(\w+)' is not defined|unexpected keyword argument '(\w+)'|^'?(\w+)'?$"
 )
+_SAID = re.compile(r"^(?:E\s+)?(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|Warning|Failure)): (?P<message>.+)$", re.M)
 _MISSING_TYPES = ("AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "TypeError", "KeyError")
 
 
 class Replayer(Worker):
     """One working copy of a history and a warm runner in the environment of an era. Use as a context manager."""
 
-    def __init__(
-        self, repository: Path, folder: Path, project: str, era: Era, env: Environment, bounds: Bounds
-    ) -> None:
+    def __init__(self, builder: Builder, project: str, era: Era, way: Way, env: Environment, bounds: Bounds) -> None:
+        folder = builder.folder
         tree = folder / "work"
         prepared = Prepared(
             name=project,
@@ -60,8 +67,11 @@ class Replayer(Worker):
             python_version=env.version,
         )
         super().__init__(prepared, bounds)
-        self.repository, self.env = repository, env.python.parent.parent
+        self.builder, self.repository, self.day = builder, builder.repository, way.day
+        self.env = env.python.parent.parent
         self.commit = era.candidates[0].commit
+        self._added: set[str] = set()  # distributions that were asked for beside what the era declares
+        self._more: list[str] = []  # arguments for pytest that the candidate at hand needs
 
     def _fresh_copy(self) -> None:
         shutil.rmtree(self.tree, ignore_errors=True)
@@ -80,14 +90,18 @@ class Replayer(Worker):
                         shutil.copyfile(file, target)
 
     def replay(self, candidate: Candidate) -> dict[str, Any]:
-        """One outcome of `REPLAY_OUTCOMES`, the tests that were run, and the traces of a crash that was mended."""
+        """One outcome of `REPLAY_OUTCOMES`, the tests that were run, and the traces of a crash that was mended.
+
+        Beside an outcome of `UNEXPLAINED` stands its "reason".
+        """
         began = time.monotonic()
         self.commit = candidate.commit
+        self._more = _AUTO if candidate.time < ASYNCIO_AUTO else []
         try:
             place(self.repository, candidate.commit, self.tree, self.prepared.folder / "index")
-            outcome, traces = self._try(candidate)
+            outcome, traces, reason = self._try(candidate)
         except Lost as lost:
-            outcome, traces = lost.reason, []
+            outcome, traces, reason = lost.reason, [], "the runner ended"
             self.restart()
         finally:
             self._write(candidate, after=True)
@@ -96,6 +110,7 @@ class Replayer(Worker):
             "tests": sorted({trace["test"] for trace in traces}) or list(candidate.tests),
             "traces": traces,
             "seconds": round(time.monotonic() - began, 3),
+            **({"reason": reason[:LONGEST_REASON]} if outcome in UNEXPLAINED else {}),
         }
 
     def _write(self, candidate: Candidate, *, after: bool) -> None:
@@ -108,29 +123,67 @@ class Replayer(Worker):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8", newline="")
 
-    def _try(self, candidate: Candidate) -> tuple[str, list[dict[str, Any]]]:
+    def _try(self, candidate: Candidate) -> tuple[str, list[dict[str, Any]], str]:
         self._write(candidate, after=False)
-        answer = self._run(candidate.tests, None)
-        if _code(answer) == 4 and candidate.tests != candidate.test_files:  # a test has another name than it seems
-            answer = self._run(candidate.test_files, None)
+        answer = self._begin(candidate)
         outcome, crashes = self._read(answer, candidate)
         if not crashes:
-            return outcome, []
+            return outcome, [], self._why(answer)
         files = sorted({trace["test"].partition("::")[0] for trace in crashes})
         tests = sorted({trace["test"] for trace in crashes})
         self._write(candidate, after=True)
-        passed = _passed(self._run(files, tests))
+        fixed = self._run(files, tests)
+        passed = _passed(fixed)
         crashes = [trace for trace in crashes if trace["test"] in passed]
         if not crashes:
-            return "still_fails", []
+            return "still_fails", [], self._why(fixed)
         self._write(candidate, after=False)
         again = {_place_of(trace) for trace in self._crashes(self._run(files, tests))}
         crashes = [trace for trace in crashes if _place_of(trace) in again]
-        return ("kept", crashes) if crashes else ("flaky", [])
+        return ("kept", crashes, "") if crashes else ("flaky", [], "")
+
+    def _begin(self, candidate: Candidate) -> dict[str, Any]:
+        """The new tests on the old code. What keeps them from being collected is mended where it can be."""
+        tests = candidate.tests
+        answer = self._run(tests, None)
+        if _code(answer) == 4 and tests != candidate.test_files:  # a test has another name than it seems
+            tests = candidate.test_files
+            answer = self._run(tests, None)
+        while not _ran(answer):
+            said = " ".join(self._all_said(answer))
+            library = lacking_library(said, self.prepared.tops)
+            if library and library not in self._added:
+                self._added.add(library)
+                if not self.builder.add(self.prepared.python, library, self.day):
+                    break
+            elif "Warning" in said and not {*NO_WARNING_IS_AN_ERROR} <= {*self._more}:
+                self._more = [*self._more, *NO_WARNING_IS_AN_ERROR]
+            else:
+                break
+            answer = self._run(tests, None)
+        return answer
 
     def _run(self, args: Sequence[str], tests: list[str] | None) -> dict[str, Any]:
-        request = self._request(do="try", args=[*LENIENT, *args], tests=tests, most=MOST_RAW_TRACES)
+        request = self._request(do="try", args=[*LENIENT, *self._more, *args], tests=tests, most=MOST_RAW_TRACES)
         return self._ask(request, self.bounds.fault_seconds)
+
+    def _all_said(self, answer: Mapping[str, Any]) -> list[str]:
+        """What an answer says of why tests do not run, most telling first, without paths of this machine."""
+        records = answer["records"]
+        said = [one["error"] for kind in ("broken", "crash") for one in records if one["kind"] == kind]
+        said += [f"{one['type']}: {one['message']}" for one in records if one["kind"] == "trace"]
+        return [self.places.text(one) for one in said]
+
+    def _why(self, answer: Mapping[str, Any]) -> str:
+        """The reason for an outcome of `UNEXPLAINED`, in one line."""
+        said = self._all_said(answer)
+        if said:
+            told = list(_SAID.finditer(said[0]))
+            line = f"{told[-1]['type']}: {told[-1]['message']}" if told else said[0].strip().splitlines()[-1]
+            return " ".join(line.split())
+        if any(record["kind"] == "test" for record in answer["records"]):
+            return "every test is skipped"
+        return "no test is found" if answer["ended"] == "exited" else f"the run ended by {answer['ended']}"
 
     def _crashes(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The traces of tests that raised in the project's code, each different one once."""
@@ -149,13 +202,15 @@ class Replayer(Worker):
         if real:
             return "kept", real
         verdicts = {judge(trace) for trace in raised}
-        if any(needs_new_name(trace, candidate) for trace in raised):
+        said = [found.groupdict() for one in self._all_said(answer) if (found := _SAID.search(one))]
+        if any(needs_new_name(trace, candidate) for trace in (*raised, *(said if not _ran(answer) else ()))):
             return "feature", []
         if answer["ended"] in ("timeout", "signal 24"):  # SIGXCPU
             return "timed_out", []
-        if any(record["kind"] == "crash" for record in records):
+        crashed = any(record["kind"] == "crash" for record in records)
+        if crashed and any(record["kind"] == "collected" for record in records):
             return "crashed", []
-        if not any(record["kind"] == "test" and not record["skipped"] for record in records):
+        if crashed or not _ran(answer):
             return "not_collected", []
         if "asserted" in verdicts:
             return "asserted_only", []
@@ -174,6 +229,11 @@ def needs_new_name(trace: Mapping[str, Any], candidate: Candidate) -> bool:
     before = [change.before for change in candidate.sources if change.before is not None]
     new = any(word.search(line) for line in (*candidate.added, *stems))
     return new and not any(word.search(text) for text in before)
+
+
+def _ran(answer: Mapping[str, Any]) -> bool:
+    """Whether at least one test was run, whatever came of it."""
+    return any(record["kind"] == "test" and not record["skipped"] for record in answer["records"])
 
 
 def _code(answer: Mapping[str, Any]) -> int | None:

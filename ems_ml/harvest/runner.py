@@ -30,6 +30,7 @@ QUIET = ["-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:xdist", "-p", 
 RUNNERS = ("_pytest", "pluggy", "pytest", "unittest", "hypothesis")
 HEAD, TAIL = 30, 70  # frames kept of a very deep stack, from its start and its end
 LONGEST_MESSAGE = 2000
+SAID = "stderr"  # file of the scratch folder with what a child's pytest says where it cannot begin
 
 
 def _is_runner(frame: Any) -> bool:
@@ -143,7 +144,7 @@ class Recorder:
         self.per_function = request.get("per_function", 0)
         self.until = time.monotonic() + request.get("enough_seconds", 1e9)
         self.session: Any = None
-        self.traces = 0
+        self.traces = self.outcomes = 0
 
     def _tell(self, record: dict[str, Any]) -> None:
         self.out.write(json.dumps(record) + "\n")
@@ -190,6 +191,7 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.when == "call" or report.outcome != "passed":
+            self.outcomes += 1
             passed = report.outcome == "passed" and not hasattr(report, "wasxfail")
             self._tell(
                 {
@@ -287,6 +289,8 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
         recorder = Recorder(out, request, tracer)
         signal.signal(signal.SIGALRM, _too_slow)
         code = pytest.main(_arguments(request, config), plugins=[recorder, *watching])
+        if int(code) in (3, 4) and not recorder.outcomes:
+            recorder._tell({"kind": "broken", "error": f"pytest: {_said(request)}"})
         if watching and not recorder.traces:
             _tell_import(recorder, tops)
         if tracer is not None:
@@ -302,6 +306,15 @@ def _run_tests(request: dict[str, Any], config: dict[str, Any]) -> None:
                 "where": {top: getattr(sys.modules.get(top), "__file__", None) for top in tops},
             }
         )
+
+
+def _said(request: dict[str, Any]) -> str:
+    """The end of what was said on stderr: why a conftest, a plugin or a setting of the project stops pytest."""
+    sys.stderr.flush()
+    with open(os.path.join(request["scratch"], SAID), "rb") as said:
+        said.seek(max(0, os.fstat(said.fileno()).st_size - LONGEST_MESSAGE))
+        lines = said.read().decode("utf-8", "replace").splitlines()
+    return "\n".join(line.rstrip() for line in lines if line.strip()) or "it ended without a reason"
 
 
 def _tell_import(recorder: Recorder, tops: set[str]) -> None:
@@ -357,8 +370,9 @@ def fork_and_wait(request: dict[str, Any], config: dict[str, Any]) -> str:
         try:
             os.setsid()
             nowhere = os.open(os.devnull, os.O_RDWR)
-            for number in (0, 1, 2):
-                os.dup2(nowhere, number)
+            said = os.open(os.path.join(request["scratch"], SAID), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            for number, to in ((0, nowhere), (1, nowhere), (2, said)):
+                os.dup2(to, number)
             os.environ["TMPDIR"] = os.path.join(request["scratch"], "tmp")
             import tempfile
 

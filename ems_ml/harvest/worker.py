@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from ems_ml import sandbox
 from ems_ml.errors import InputError, UsageError
@@ -26,6 +26,8 @@ from ems_ml.types import Condition
 
 RUNNER = Path(__file__).with_name("runner.py")
 CONDITIONS = Path(__file__).with_name("conditions.py")
+#: What "-P" says to a Python that has it.
+RUN_ALONE = "import sys; del sys.path[0], sys.argv[0]; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
 GRACE_SECONDS = 15.0  # beyond a fault's own time, before the runner itself counts as hanging
 TREE_MEMORY = 2 * 1024**3
 TREE_DISK = 512 * 1024**2  # of all that the tests write together
@@ -42,6 +44,26 @@ class Lost(Exception):
         self.reason = reason
 
 
+def claim(folder: Path, name: str) -> TextIO:
+    """A folder of the cache for this process alone, until what is returned is closed or the process ends, however.
+
+    Raises `UsageError` where another process has it.
+    """
+    claimed = open(folder / "lock", "w")  # noqa: SIM115 (held as long as the caller works)
+    deadline = time.monotonic() + CLAIM_SECONDS
+    while True:
+        try:
+            fcntl.flock(claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return claimed
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                claimed.close()
+                raise UsageError(
+                    f"another process harvests {name} in this cache", hint="wait for it, or set EMS_CACHE"
+                ) from error
+        time.sleep(0.1)
+
+
 class Worker:
     """One working copy of a package and one warm runner over it. Use as a context manager."""
 
@@ -56,7 +78,8 @@ class Worker:
         self._unread = b""
 
     def __enter__(self) -> Self:
-        self._claim()
+        self._claimed = claim(self.prepared.folder, self.prepared.name)
+        self._outlive_leftovers()
         self._fresh_copy()
         shutil.rmtree(self.home, ignore_errors=True)
         self._start()
@@ -67,24 +90,6 @@ class Worker:
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.rmtree(self.tree, ignore_errors=True)
         self._claimed.close()
-
-    def _claim(self) -> None:
-        """One harvest of a package at a time; the lock goes with the process, however that ends."""
-        self._claimed = open(self.prepared.folder / "lock", "w")  # noqa: SIM115 (held as long as the worker)
-        deadline = time.monotonic() + CLAIM_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._claimed, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    self._claimed.close()
-                    raise UsageError(
-                        f"another process harvests {self.prepared.name} in this cache",
-                        hint="wait for it, or set EMS_CACHE",
-                    ) from error
-            time.sleep(0.1)
-        self._outlive_leftovers()
 
     def _outlive_leftovers(self) -> None:
         """Wait until the runner of a killed process has gone, which its supervisor sees to."""
@@ -121,7 +126,7 @@ class Worker:
         log = self._stack.enter_context(open(self.prepared.folder / "runner.log", "ab"))  # noqa: SIM115
         self._running = self._stack.enter_context(
             sandbox.start(
-                [str(self.prepared.python), "-P", str(RUNNER), json.dumps(config)],
+                [str(self.prepared.python), *self._way_in(), str(RUNNER), json.dumps(config)],
                 cwd=self.tree,
                 limits=sandbox.Limits(memory_bytes=TREE_MEMORY, processes=128, file_bytes=FILE_BYTES),
                 env={
@@ -130,7 +135,10 @@ class Worker:
                     "PYTHONPYCACHEPREFIX": str(self.home / "pycache"),
                     "HYPOTHESIS_STORAGE_DIRECTORY": str(self.home / "hypothesis"),
                 },
-                readable=[self.prepared.python.parent.parent, RUNNER, CONDITIONS, self.tree],
+                readable=[
+                    *(python.parent.parent for python in (self.prepared.python, self.prepared.python.resolve())),
+                    *(RUNNER, CONDITIONS, self.tree),
+                ],
                 home=self.home,
                 stdin=subprocess.PIPE,
                 stderr=log,
@@ -138,6 +146,11 @@ class Worker:
         )
         self._unread = b""
         self._ask({"do": "warm", "modules": ["pytest", "_pytest.assertion.rewrite", *self.modules]}, 120)
+
+    def _way_in(self) -> tuple[str, ...]:
+        """Arguments of Python before a script whose own folder is not to be imported from."""
+        version = tuple(int(part) for part in self.prepared.python_version.split(".")[:2])
+        return ("-P",) if version >= (3, 11) else ("-c", RUN_ALONE)
 
     def restart(self) -> None:
         """A new runner over a fresh copy, after the old one was lost."""

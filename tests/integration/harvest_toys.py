@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import tarfile
 import textwrap
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from ems_ml.harvest.history import Replays, replay_histories
 from ems_ml.ports import SourceTree
+from ems_ml.strategies import load_strategies, recognise, recognise_commit
 from ems_ml.types import ErrorEvent, Injection, Proposal
 
 #: A build backend that needs nothing but Python: zips the package and its metadata.
@@ -96,3 +103,68 @@ class WrongKey:
 
     def propose(self, event: ErrorEvent, source: SourceTree) -> Iterator[Proposal]:
         return iter(())
+
+
+HEALTHY = """
+def price(table, name):
+    return table[name]
+"""
+FIXED = """
+def price(table, name):
+    return table.get(name, 0)
+"""
+HEAD = "import shop\n"
+OLD_TEST = "def test_price():\n    assert shop.price({'a': 1}, 'a') == 1\n"
+
+
+class History:
+    """A git repository of a toy package; each `commit` adds to its one module and its one test file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.day = folder, 0
+        folder.mkdir(parents=True)
+        self.git("init", "-q", "-b", "main")
+        files = toy("shop", 0)
+        files |= {"src/shop/__init__.py": HEALTHY, "tests/test_shop.py": HEAD + OLD_TEST}
+        lay(folder, files)
+        self.source, self.test = HEALTHY, HEAD + OLD_TEST
+        self.ids = {"begin": self.commit("begin", HEALTHY, "")}
+
+    def git(self, *arguments: str) -> str:
+        self.day += 1
+        when = f"2024-01-01T12:{self.day // 60:02}:{self.day % 60:02}+00:00"
+        env = {f"GIT_{role}_{what}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        env |= {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when, "GIT_CONFIG_GLOBAL": os.devnull}
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, capture_output=True, check=True, env={**os.environ, **env}
+        )
+        return done.stdout.decode().strip()
+
+    def commit(self, name: str, source: str, more_test: str, files: Mapping[str, str] | None = None) -> str:
+        """The commit's id. files: whole texts of other files."""
+        self.source, self.test = source, self.test + more_test
+        (self.folder / "src/shop/__init__.py").write_text(source)
+        (self.folder / "tests/test_shop.py").write_text(self.test)
+        for path, text in (files or {}).items():
+            (self.folder / path).write_text(text)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", name)
+        return self.git("rev-parse", "HEAD")
+
+
+def records(cache: Path) -> dict[str, Mapping[str, Any]]:
+    lines = (cache / "history/v1/shop/replay.jsonl").read_text().splitlines()
+    read = [json.loads(line) for line in lines]
+    assert len({one["commit"] for one in read}) == len(read), "a commit was tried twice"
+    return {one["commit"]: one for one in read}
+
+
+def replay(history: Path, cache: Path, *more: Path) -> Replays:
+    strategies = load_strategies()
+    return replay_histories(
+        [history, *more],
+        recognise=partial(recognise, strategies=strategies),
+        recognise_commit=partial(recognise_commit, strategies=strategies),
+        cache=cache,
+        since="2020-01-01",
+    )

@@ -3,81 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import shutil
+import time
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harvest_toys import lay, toy
+from harvest_toys import FIXED, History, records, replay
 
-from ems_ml.errors import InputError
-from ems_ml.harvest.history import ReplayLedger, Replays, replay_histories
-from ems_ml.strategies import load_strategies, recognise, recognise_commit
+from ems_ml.errors import InputError, UsageError
+from ems_ml.harvest import worker
+from ems_ml.harvest.corpus import replay_events
+from ems_ml.harvest.history import ReplayLedger, replay_histories
+from ems_ml.service.commands.harvest import _print_replays
 
-ALL = load_strategies()
-HEALTHY = """
-def price(table, name):
-    return table[name]
-"""
-FIXED = """
-def price(table, name):
-    return table.get(name, 0)
-"""
-HEAD = "import shop\n"
-OLD_TEST = "def test_price():\n    assert shop.price({'a': 1}, 'a') == 1\n"
 CRASH_TEST = "def test_unknown():\n    assert shop.price({}, 'b') == 0\n"
 
 
-class History:
-    """A git repository of a toy package; each `commit` adds to its one module and its one test file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.day = folder, 0
-        folder.mkdir(parents=True)
-        self.git("init", "-q", "-b", "main")
-        files = toy("shop", 0)
-        files |= {"src/shop/__init__.py": HEALTHY, "tests/test_shop.py": HEAD + OLD_TEST}
-        lay(folder, files)
-        self.source, self.test = HEALTHY, HEAD + OLD_TEST
-        self.ids = {"begin": self.commit("begin", HEALTHY, "")}
-
-    def git(self, *arguments: str) -> str:
-        self.day += 1
-        when = f"2024-01-01T12:{self.day // 60:02}:{self.day % 60:02}+00:00"
-        env = {f"GIT_{role}_{what}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        env |= {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when, "GIT_CONFIG_GLOBAL": os.devnull}
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.folder, capture_output=True, check=True, env={**os.environ, **env}
-        )
-        return done.stdout.decode().strip()
-
-    def commit(self, name: str, source: str, more_test: str) -> str:
-        self.source, self.test = source, self.test + more_test
-        (self.folder / "src/shop/__init__.py").write_text(source)
-        (self.folder / "tests/test_shop.py").write_text(self.test)
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", name)
-        return self.git("rev-parse", "HEAD")
-
-
-def records(cache: Path) -> dict[str, Mapping[str, Any]]:
-    lines = (cache / "history/v1/shop/replay.jsonl").read_text().splitlines()
-    read = [json.loads(line) for line in lines]
-    assert len({one["commit"] for one in read}) == len(read), "a commit was tried twice"
-    return {one["commit"]: one for one in read}
-
-
-def go(history: Path, cache: Path, *more: Path) -> Replays:
-    return replay_histories(
-        [history, *more],
-        recognise=partial(recognise, strategies=ALL),
-        recognise_commit=partial(recognise_commit, strategies=ALL),
-        cache=cache,
-        since="2020-01-01",
-    )
+def nothing(message: str, undone: str | None) -> list[tuple[str, float]]:
+    """A recogniser of commits that knows none."""
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +58,7 @@ def replayed(
 ) -> tuple[ReplayLedger, dict[str, Mapping[str, Any]], Path]:
     cache = tmp_path_factory.mktemp("cache")
     cache.chmod(0o755)
-    (ledger,) = go(made[0].folder, cache).ledgers
+    (ledger,) = replay(made[0].folder, cache).ledgers
     return ledger, records(cache), cache
 
 
@@ -158,9 +105,59 @@ def test_a_crash_has_its_real_trace_its_fix_and_its_test(
 def test_a_second_run_tries_nothing_again(
     made: tuple[History, dict[str, str]], replayed: tuple[ReplayLedger, dict[str, Mapping[str, Any]], Path]
 ) -> None:
-    (ledger,) = go(made[0].folder, replayed[2]).ledgers
+    (ledger,) = replay(made[0].folder, replayed[2]).ledgers
     assert ledger == replayed[0]
     assert records(replayed[2]) == replayed[1]
+
+
+def test_a_later_run_gives_todays_labels_and_runs_no_test_for_it(
+    made: tuple[History, dict[str, str]],
+    replayed: tuple[ReplayLedger, dict[str, Mapping[str, Any]], Path],
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "cache"
+    corpus = shutil.copytree(replayed[2] / "history", cache / "history") / "v1/shop/replay.jsonl"
+    corpus.write_bytes(corpus.read_bytes() + b'{"commit": "torn')
+    before = time.time_ns()
+
+    def today(old: str, new: str) -> list[tuple[str, float]]:
+        return [("a_new_strategy", 0.75)]
+
+    (ledger,) = replay_histories(
+        [made[0].folder], recognise=today, recognise_commit=nothing, cache=cache, since="2020-01-01"
+    ).ledgers
+    found = records(cache)
+    assert {one["fix"]["strategies"][0][0] for one in found.values()} == {"a_new_strategy"}
+    assert ledger.relabelled == len(found) == ledger.candidates
+    unchanged = [{**one, "fix": None} for one in found.values()]
+    assert unchanged == [{**one, "fix": None} for one in replayed[1].values()], "more than the labels changed"
+    assert not list(corpus.parent.glob("*.new"))
+    assert corpus.stat().st_mtime_ns > before
+    (again,) = replay_histories(
+        [made[0].folder], recognise=today, recognise_commit=nothing, cache=cache, since="2020-01-01"
+    ).ledgers
+    assert again.relabelled == 0
+    relabelled = [
+        event for event, labels in replay_events(corpus.parent.parent) if labels["strategy"] == "a_new_strategy"
+    ]
+    assert {event.error.type for event in relabelled} == {"KeyError", "AttributeError"}
+
+
+def test_what_another_process_harvests_is_not_relabelled(
+    made: tuple[History, dict[str, str]],
+    replayed: tuple[ReplayLedger, dict[str, Mapping[str, Any]], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = tmp_path / "cache"
+    corpus = shutil.copytree(replayed[2] / "history", cache / "history") / "v1/shop/replay.jsonl"
+    said = corpus.read_bytes()
+    monkeypatch.setattr(worker, "CLAIM_SECONDS", 0.2)
+    with worker.claim(corpus.parent, "shop"), pytest.raises(UsageError, match="another process harvests shop"):
+        replay_histories(
+            [made[0].folder], recognise=lambda old, new: [], recognise_commit=nothing, cache=cache, since="2020-01-01"
+        )
+    assert corpus.read_bytes() == said
 
 
 def test_what_is_no_history_stops_no_other(
@@ -169,11 +166,11 @@ def test_what_is_no_history_stops_no_other(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "none").mkdir()
-    found = go(made[0].folder, replayed[2], tmp_path / "none")
+    found = replay(made[0].folder, replayed[2], tmp_path / "none")
     assert [one.project for one in found.ledgers] == ["shop"]
     assert "no git history" in found.problems[str(tmp_path / "none")]
     with pytest.raises(InputError, match="no git history"):
-        go(tmp_path / "none", tmp_path)
+        replay(tmp_path / "none", tmp_path)
 
 
 def test_what_cannot_be_installed_is_counted_with_its_reason(tmp_path: Path) -> None:
@@ -181,9 +178,24 @@ def test_what_cannot_be_installed_is_counted_with_its_reason(tmp_path: Path) -> 
     history = History(tmp_path / "shop")
     (history.folder / "backend.py").write_text("raise RuntimeError('this build is broken')\n")
     fix = history.commit("fix", FIXED, CRASH_TEST)
-    (ledger,) = go(history.folder, tmp_path / "cache").ledgers
+    (ledger,) = replay(history.folder, tmp_path / "cache").ledgers
     assert ledger.outcomes["no_environment"] == 1
-    assert records(tmp_path / "cache")[fix]["outcome"] == "no_environment"
+    record = records(tmp_path / "cache")[fix]
+    assert record["outcome"] == "no_environment"
+    assert "this build is broken" in record["reason"]
+    assert ledger.reasons["no_environment"] == {record["reason"]: 1}
     assert any("this build is broken" in note for note in ledger.notes)
     assert (history.folder / "src/shop/__init__.py").read_text() == FIXED, "the repository itself was changed"
     assert history.git("status", "--porcelain") == ""
+
+
+def test_the_command_tells_the_reasons(capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = ReplayLedger(project="shop", licence="MIT", python="3.11", since="2016-01-01", relabelled=3)
+    for reason in ("no trio", *["no sensor"] * 2):
+        ledger.count({"outcome": "not_collected", "traces": [], "seconds": 0.1, "reason": reason})
+    _print_replays([asdict(ledger)])
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "shop: not_collected (2): no sensor",
+        "shop: not_collected (1): no trio",
+        "shop: 3 commits of earlier runs have other labels now",
+    ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ems_ml.harvest import Bars
-from ems_ml.harvest.package import _expand
+from ems_ml.harvest.needs import _expand
 from ems_ml.harvest.plan import Draw, Reach, edit
 from ems_ml.harvest.traces import Places, cleaned, digest, judge
 from ems_ml.harvest.types import Fault

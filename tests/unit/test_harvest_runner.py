@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ems_ml.harvest import runner
+from ems_ml.harvest.worker import RUN_ALONE
 
 
 def caught(action: Callable[[], object]) -> dict[str, Any]:
@@ -88,3 +92,12 @@ def test_a_stack_without_end_is_cut_in_the_middle() -> None:
     kept = runner._collapsed(frames)
     assert [frame["line"] for frame in (kept[0], kept[-1])] == [0, 499]
     assert len(kept) == runner.HEAD + runner.TAIL
+
+
+def test_a_python_before_3_11_runs_the_runner_apart_from_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "types.py").write_text("raise RuntimeError('shadows the standard library')\n")
+    script = tmp_path / "script.py"
+    script.write_text("import sys, types\nprint(__name__, sys.argv[1:], __file__ == sys.argv[0])\n")
+    command = [sys.executable, "-c", RUN_ALONE, str(script), "CONFIG"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "__main__ ['CONFIG'] True\n"

@@ -14,6 +14,8 @@ from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes
 from ems_ml.service.commands.common import json_option, opened, print_json, store_option, table
 
+MOST_REASONS = 5  # of each outcome that are printed; the ledger has all
+
 
 @click.group("harvest", short_help="Make training data out of healthy packages.")
 def command() -> None:
@@ -173,6 +175,11 @@ def _print_replays(ledgers: list[dict[str, Any]]) -> None:
     for one in ledgers:
         for note in one["notes"]:
             click.echo(f"{one['project']}: {note}")
+        for outcome, reasons in one["reasons"].items():
+            for reason, count in sorted(reasons.items(), key=lambda pair: -pair[1])[:MOST_REASONS]:
+                click.echo(f"{one['project']}: {outcome} ({count}): {reason}")
+        if one["relabelled"]:
+            click.echo(f"{one['project']}: {one['relabelled']} commits of earlier runs have other labels now")
 
 
 @command.command("reports")
