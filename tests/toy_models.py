@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from ems_ml.embed import StaticEncoder
-from ems_ml.group.fitting import fit_pair_model, make_pairs
+from ems_ml.group.fitting import arrivals, fit_pair_model
 from ems_ml.manifest import entry_for, write_manifest
 from ems_ml.normalize import NormalizerV1
 from ems_ml.rank.model import StrategyRanker
@@ -56,8 +56,8 @@ def write(folder: Path) -> Path:
     projects = [event.project for event, _, _ in made]
     encoder = _encoder(folder / "encoder", signatures)
     vectors = encoder.encode(signatures)
-    pairs = make_pairs(signatures, vectors, groups, projects)
-    fit_pair_model(pairs, pairs).save(folder / "grouper")
+    seen = arrivals(signatures, vectors, groups, projects)
+    fit_pair_model(seen, seen).save(folder / "grouper")
     ranker = StrategyRanker(min_projects=1, names=(*STRATEGIES, *UNUSED))
     ranker.fit(signatures, [strategy for _, _, strategy in made], groups=groups)
     ranker.export().save(folder / "ranker")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ems_ml.group.forest import stump
 from ems_ml.group.pairs import FEATURE_NAMES, PairModel
 from ems_ml.types import ErrorEvent, ExceptionRecord, Frame, RankedStrategy, Role, Signature
 
@@ -52,10 +53,13 @@ class ToyRanker:
 
 def toy_pair_model() -> PairModel:
     """p = 0.95 for the same raise point and type, 0.6 for the same raise point, else 0.05."""
-    place, kind = FEATURE_NAMES.index("same raise point"), FEATURE_NAMES.index("same exception type")
-    weights = np.zeros(len(FEATURE_NAMES))
-    weights[place], weights[kind] = math.log(0.6 / 0.4) + 6, math.log(0.95 / 0.05) - math.log(0.6 / 0.4)
-    return PairModel(weights=weights, bias=-6.0, version="toy")
+    place, kind = (
+        FEATURE_NAMES.index("frames in a row from the raise point"),
+        FEATURE_NAMES.index("same exception type"),
+    )
+    odds = {p: math.log(p / (1 - p)) for p in (0.05, 0.6, 0.95)}
+    tree = stump(place, 0.5, odds[0.05], stump(kind, 0.5, odds[0.6], odds[0.95]))
+    return PairModel(forest=tree, version="toy")
 
 
 def an_event(

@@ -19,8 +19,8 @@ from ems_ml.dataset import load_data, read_data
 from ems_ml.embed.static import StaticEncoder
 from ems_ml.errors import InputError
 from ems_ml.events import ModelTrained
-from ems_ml.group.fitting import fit_pair_model, make_pairs
-from ems_ml.group.pairs import PairModel, pair_features
+from ems_ml.group.fitting import arrivals, choose_thresholds, cold_starts, fit_pair_model, simulate
+from ems_ml.group.pairs import PairModel
 from ems_ml.ingest.files import read_jsonl
 from ems_ml.manifest import Entry, entry_for, find_model, write_manifest
 from ems_ml.pipeline import problem_to_json, result_to_json
@@ -82,7 +82,13 @@ def train_models(
         static = StaticEncoder.load(made / "encoder", version=entries[0].version)
         told(f"learning which errors have one cause, from {splits['train'].causes} causes")
         model, limits = fit.train_grouper(
-            splits, static, make_pairs=make_pairs, fit_pair_model=fit_pair_model, pair_features=pair_features, seed=seed
+            splits,
+            static,
+            arrivals=arrivals,
+            cold_starts=cold_starts,
+            fit_pair_model=fit_pair_model,
+            choose_thresholds=choose_thresholds,
+            seed=seed,
         )
         model.save(made / "grouper")
         told("learning which strategy mends them")
@@ -201,7 +207,9 @@ def _judged(
     train, test = splits["train"], splits["test"]
     tfidf = TfidfEncoder(random_state=seed).fit(train.signatures)
     ranking = evaluate.judge_ranking(ranker, encoder, train, test)
-    grouping = evaluate.judge_grouping(model, limits, encoder, tfidf, test, pair_features=pair_features, seed=seed)
+    grouping = evaluate.judge_grouping(
+        model, limits, encoder, tfidf, test, arrivals=arrivals, simulate=simulate, seed=seed
+    )
     versions = {"encoder": encoder.version, "grouper": model.version, "ranker": ranker.version}
     return evaluate.report(ranking, grouping, splits, versions, command=command)
 

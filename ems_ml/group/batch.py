@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import AgglomerativeClustering
 
 from ems_ml.group.pairs import PairModel, pair_features
+from ems_ml.group.views import Commonness
 from ems_ml.types import Signature
 
 if TYPE_CHECKING:
@@ -37,9 +38,12 @@ class PatternGrouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scik
             return self
         vectors = self.encoder.encode(X)
         rows, columns = np.triu_indices(count, k=1)
+        common = Commonness()
+        for signature in X:
+            common.add(signature)
         features = np.stack(
             [
-                pair_features(X[i], vectors[i], X[j], vectors[j])
+                pair_features(X[i], vectors[i], X[j], vectors[j], common)
                 for i, j in zip(rows.tolist(), columns.tolist(), strict=True)
             ]
         )

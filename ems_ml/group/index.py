@@ -1,4 +1,4 @@
-"""The exemplars of one project in memory: by exact signature, and nearest by embedding."""
+"""The exemplars of one project in memory: by exact signature, by the application's line, and nearest by embedding."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ems_ml.group.views import Commonness, own_site
 from ems_ml.ports import Exemplar
 from ems_ml.types import Signature
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PER_PATTERN = 8  # exemplars kept of one pattern
+SAME_LINE = 8  # newest exemplars with the same line in the application, beside the nearest by embedding
 
 
 class ExemplarIndex:
@@ -24,6 +26,8 @@ class ExemplarIndex:
         self._exemplars: list[Exemplar] = []
         self._vectors: NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
         self._held: dict[str, set[str]] = defaultdict(set)  # pattern -> exact signatures among its exemplars
+        self._at_site: dict[int, list[int]] = defaultdict(list)  # the application's line -> numbers of exemplars
+        self.common = Commonness()
 
     def __len__(self) -> int:
         return len(self._exemplars)
@@ -44,9 +48,13 @@ class ExemplarIndex:
             self._vectors[size] = exemplar.vector
             self._exemplars.append(exemplar)
             self._held[exemplar.pattern].add(exemplar.signature.exact)
+            self.common.add(exemplar.signature)
+            site = own_site(exemplar.signature)
+            if site is not None:
+                self._at_site[site].append(size)
 
-    def near(self, vector: NDArray[np.float32], count: int) -> list[Exemplar]:
-        """Up to `count` exemplars by falling dot product; ties in order of arrival."""
+    def near(self, signature: Signature, vector: NDArray[np.float32], count: int) -> list[Exemplar]:
+        """Up to `count` exemplars by falling dot product, ties in order of arrival; then of the same own line."""
         size = len(self._exemplars)
         if not size:
             return []
@@ -56,4 +64,8 @@ class ExemplarIndex:
             best = best[np.lexsort((best, -likeness[best]))]
         else:
             best = np.lexsort((np.arange(size), -likeness))
-        return [self._exemplars[int(i)] for i in best]
+        found = best.tolist()
+        site = own_site(signature)
+        if site is not None:
+            found += [number for number in self._at_site.get(site, ())[-SAME_LINE:] if number not in set(found)]
+        return [self._exemplars[number] for number in found]

@@ -1,14 +1,16 @@
-"""Grouping at arrival: the client's own fingerprint, the exact signature, then the trained pair model."""
+"""Grouping at arrival: the client's own fingerprint, the exact signature, then the trained model."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ems_ml.group.pairs import FEATURE_NAMES, PairModel, differences, pair_features
+from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, pair_features
+from ems_ml.group.views import Commonness
 from ems_ml.ports import Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
 
@@ -18,7 +20,19 @@ if TYPE_CHECKING:
 MAX_NEIGHBOURS = 10
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread aloud
 LIKELIEST = 0.998  # what the model may say at most
-CERTAIN = 0.999  # p(same cause) by rule: the exact signature, or the client's own fingerprint
+CERTAIN = 0.999  # p(same cause) by rule: the client's own fingerprint, or a key that no exemplar stands for
+DOUBT = 0.5  # below it the model doubts that an exact signature is the same cause
+MOVED = 6  # features that are told
+_COSINE = FEATURE_NAMES.index("embeddings alike")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A pattern's likeliest exemplar, and p(same cause) with the pattern."""
+
+    exemplar: Exemplar
+    probability: float
+    features: NDArray[np.float32]
 
 
 def new_pattern_id() -> str:
@@ -44,29 +58,27 @@ class OnlineGrouper:
         self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32], candidates: Candidates
     ) -> Assignment:
         """The decision, its probability, up to ten neighbours and the reason."""
-        scored = self._scored(signature, vector, candidates.near)
-        by_pattern: dict[str, tuple[float, Exemplar]] = {}
-        for probability, exemplar in scored:
-            known = by_pattern.get(exemplar.pattern)
-            if known is None or probability > known[0]:
-                by_pattern[exemplar.pattern] = (probability, exemplar)
+        common = candidates.common if isinstance(candidates.common, Commonness) else NOTHING_KNOWN
+        judged = self._judged(signature, vector, candidates.near, common)
+        by_pattern = {one.exemplar.pattern: (one.probability, one.exemplar) for one in judged}
         withheld = _withhold(by_pattern, vector, candidates.apart)
-        exact = by_pattern.pop(candidates.exact, None) if candidates.exact is not None else None
+        certain = candidates.exact if self._beyond_doubt(event, candidates, by_pattern) else None
+        exact = by_pattern.pop(certain, None) if certain is not None else None
         ranked = sorted(by_pattern.values(), key=lambda pair: -pair[0])
         if exact is not None:
-            ranked = [(CERTAIN, exact[1]), *ranked]
+            rival = ranked[0][0] if ranked else 0.0
+            share = CERTAIN if _own_fingerprint(event) else min(CERTAIN, max(exact[0], rival + 1e-6))
+            ranked = [(share, exact[1]), *ranked]
         nearest = tuple(
             Neighbour(pattern=exemplar.pattern, probability=round(p, 6), example=exemplar.event)
             for p, exemplar in ranked
         )
-        if candidates.exact is not None and exact is None:  # known, but not by an exemplar of this encoder
-            kept = Neighbour(pattern=candidates.exact, probability=CERTAIN, example=candidates.example)
+        if certain is not None and exact is None:  # known, but not by an exemplar of this encoder
+            kept = Neighbour(pattern=certain, probability=CERTAIN, example=candidates.example)
             nearest = (kept, *nearest)
         nearest = nearest[:MAX_NEIGHBOURS]
-        decision, pattern, rule = self._decide(event, nearest, candidates)
-        why = dict(
-            self._why(rule, signature, vector, ranked, known_only=candidates.exact is not None and exact is None)
-        )
+        decision, pattern, rule = self._decide(event, nearest, certain)
+        why = dict(self._why(rule, signature, vector, ranked, judged, known_only=certain is not None and exact is None))
         if withheld:
             why["told apart"] = withheld
         return Assignment(
@@ -77,23 +89,43 @@ class OnlineGrouper:
             why=why,
         )
 
-    def _scored(
-        self, signature: Signature, vector: NDArray[np.float32], near: Sequence[Exemplar]
-    ) -> list[tuple[float, Exemplar]]:
+    def _judged(
+        self, signature: Signature, vector: NDArray[np.float32], near: Sequence[Exemplar], common: Commonness
+    ) -> list[_Judged]:
+        """The patterns of the exemplars, by falling probability of their likeliest one."""
         if not near:
             return []
-        features = np.stack([pair_features(signature, vector, e.signature, e.vector) for e in near])
-        # The cosine breaks ties of the calibrated steps, without changing what they say.
-        order = self.model.predict(features) + 1e-6 * features[:, -1]
-        return [(float(np.clip(p, 0.0, LIKELIEST)), exemplar) for p, exemplar in zip(order, near, strict=True)]
+        features = np.stack([pair_features(signature, vector, e.signature, e.vector, common) for e in near])
+        # The cosine breaks ties between leaves, without changing what they say.
+        shares = self.model.predict(features) + 1e-6 * features[:, _COSINE]
+        best: dict[str, int] = {}
+        for row in np.argsort(-shares, kind="stable").tolist():
+            best.setdefault(near[row].pattern, row)
+        return [
+            _Judged(near[row], probability=float(np.clip(shares[row], 0.0, LIKELIEST)), features=features[row])
+            for row in best.values()
+        ]
+
+    def _beyond_doubt(
+        self, event: ErrorEvent, candidates: Candidates, by_pattern: Mapping[str, tuple[float, Exemplar]]
+    ) -> bool:
+        """Whether the known key decides: the client's own always, and one whose pattern a person has merged or split;
+        an exact signature else unless the model doubts it.
+
+        One signature may stand for two causes, as where two faults raise one error on lines of one shape; then the
+        examples differ in what the signature leaves out, and the model says that another cause is likelier than not.
+        """
+        if candidates.exact is None:
+            return False
+        found = by_pattern.get(candidates.exact)
+        return found is None or found[0] >= DOUBT or candidates.decided or _own_fingerprint(event)
 
     def _decide(
-        self, event: ErrorEvent, nearest: Sequence[Neighbour], candidates: Candidates
+        self, event: ErrorEvent, nearest: Sequence[Neighbour], certain: str | None
     ) -> tuple[Decision, str, str]:
-        own_fingerprint = any(part != "{{ default }}" for part in event.fingerprint)
-        if candidates.exact is not None:
-            return Decision.JOINED, candidates.exact, "fingerprint" if own_fingerprint else "exact signature"
-        if own_fingerprint:
+        if certain is not None:
+            return Decision.JOINED, certain, "fingerprint" if _own_fingerprint(event) else "exact signature"
+        if _own_fingerprint(event):
             return Decision.NEW, new_pattern_id(), "fingerprint"
         if nearest and nearest[0].probability >= self.join:
             return Decision.JOINED, nearest[0].pattern, "learned"
@@ -107,6 +139,7 @@ class OnlineGrouper:
         signature: Signature,
         vector: NDArray[np.float32],
         ranked: Sequence[tuple[float, Exemplar]],
+        judged: Sequence[_Judged],
         *,
         known_only: bool,
     ) -> Mapping[str, Any]:
@@ -123,11 +156,12 @@ class OnlineGrouper:
             return why
         _, best = ranked[0]
         matched, differed, aligned = differences(signature, best.signature)
-        features = pair_features(signature, vector, best.signature, best.vector)
+        features = next(one.features for one in judged if one.exemplar is best)
         why |= {
             "matched": matched,
             "differed": differed,
             "features": {name: round(float(v), 3) for name, v in zip(FEATURE_NAMES, features, strict=True)},
+            "moved": _strongest(self.model.pulls(features)),
             "frames": [
                 {
                     "here": _shown(signature, i),
@@ -161,6 +195,16 @@ def _withhold(
             by_pattern[other] = (p - 1e-6 if p > 1e-6 else 0.0, there)
             withheld.append(other)
     return withheld
+
+
+def _own_fingerprint(event: ErrorEvent) -> bool:
+    return any(part != "{{ default }}" for part in event.fingerprint)
+
+
+def _strongest(pulls: Mapping[str, float]) -> dict[str, float]:
+    """The features that moved the log-odds most, either way."""
+    order = sorted(pulls, key=lambda name: -abs(pulls[name]))[:MOVED]
+    return {name: round(pulls[name], 3) for name in order if pulls[name]}
 
 
 def _shown(signature: Signature, index: int | None) -> str | None:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Sequence
+import math
+import zipfile
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ems_ml.align import Alignment, align, common_prefix, fast_similarity
-from ems_ml.align.frames import places
+from ems_ml.align import Alignment, align
 from ems_ml.errors import ModelError
+from ems_ml.group.forest import Forest
+from ems_ml.group.views import Commonness, View, view
 from ems_ml.types import FrameKey, Signature
 
 if TYPE_CHECKING:
@@ -29,104 +31,151 @@ FEATURE_NAMES = (
     "same exact signature",
     "same exception type",
     "chains of types alike",
-    "same message template",
-    "message words alike",
-    "same raise point",
-    "same function at the raise point",
+    "message templates alike",
+    "words in one template only",
+    "same message",
+    "messages alike",
+    "words in one message only",
+    "same raising line",
     "same file at the raise point",
     "raising lines alike in shape",
     "raising lines alike in words",
-    "same raising line",
-    "same raise point in the application",
-    "raising lines in the application alike",
-    "frames in common from the raise point",
-    "application frames in common from the raise point",
-    "frames aligned",
-    "frames alike (FaST)",
-    "any frame in common",
+    "same application line",
+    "application lines alike in words",
+    "application lines alike in shape",
+    "same application file",
+    "frames in a row from the raise point",
+    "lines in a row from the raise point",
+    "share of lines in a row",
+    "share of frames in a row",
+    "share of application frames in a row",
+    "share of application lines in a row",
+    "lines in common, rare ones more",
+    "frames in common, rare ones more",
+    "frames in common",
+    "application lines in common",
     "lengths alike",
+    "application lengths alike",
+    "share of lines in a row from the entry",
+    "frames of the shorter",
+    "frames below the application, here",
+    "frames below the application, there",
     "embeddings alike",
+    "how common the raising line is",
+    "how common the application line is",
+    "how common the template is",
+    "how common the type is",
+    "how common the exact signature is",
+    "errors known before",
 )
-_WORD = re.compile(r"\w+")
+ROW = 8  # frames in a row beyond which more say no more
+NOTHING_KNOWN = Commonness()
 
 
-def pair_features(a: Signature, va: Floats, b: Signature, vb: Floats) -> Floats:
-    """What speaks for one cause, in the order of `FEATURE_NAMES`; each in [0, 1] but the last ones in [-1, 1]."""
-    left, right = places(a.frames), places(b.frames)
-    top_a, top_b = _last(a.frames), _last(b.frames)
-    app_a, app_b = _app(a.frames), _app(b.frames)
-    own_a, own_b = places(app_a), places(app_b)
-    last_a, last_b = _last(app_a), _last(app_b)
-    shorter = max(1, min(len(left), len(right)))
-    shorter_app = max(1, min(len(own_a), len(own_b)))
-    values = (
-        a.exact == b.exact,
-        a.type == b.type,
-        _jaccard(a.types, b.types),
-        a.template == b.template,
-        _jaccard(_WORD.findall(a.template), _WORD.findall(b.template)),
-        _same_place(top_a, top_b),
-        bool(top_a and top_b and top_a.function == top_b.function),
-        bool(top_a and top_b and top_a.file == top_b.file),
-        _shapes_alike(top_a, top_b),
-        _words_alike(top_a, top_b),
-        _same_line(top_a, top_b),
-        _same_place(last_a, last_b),
-        (_shapes_alike(last_a, last_b) + _words_alike(last_a, last_b)) / 2,
-        common_prefix(left, right) / shorter,
-        common_prefix(own_a, own_b) / shorter_app,
-        align(a.frames, b.frames).share,
-        fast_similarity(left, right),
-        not set(left).isdisjoint(right),
-        shorter / max(1, len(left), len(right)),
-        float(np.dot(va, vb)),
+def pair_features(a: Signature, va: Floats, b: Signature, vb: Floats, common: Commonness = NOTHING_KNOWN) -> Floats:
+    """What speaks for and against one cause, in the order of `FEATURE_NAMES`; `a` is the arriving one.
+
+    Shares and likenesses are in [0, 1] (embeddings in [-1, 1]), counts of frames and words are counts. `common`
+    says how many of the project's exemplars show a part. No line number is read.
+    """
+    return np.asarray(_features(view(a), view(b), float(np.dot(va, vb)), common), dtype=np.float32)
+
+
+def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[float, ...]:
+    one, two = a.signature, b.signature
+    here, there = len(a.places), len(b.places)
+    own_here, own_there = len(a.own_sites), len(b.own_sites)
+    shorter, own_shorter = max(1, min(here, there)), max(1, min(own_here, own_there))
+    places, sites = _in_a_row(a.places, b.places), _in_a_row(a.sites, b.sites)
+    own_places, own_sites = _in_a_row(a.own_places, b.own_places), _in_a_row(a.own_sites, b.own_sites)
+    seen = max(1, common.total)
+    return (
+        one.exact == two.exact,
+        one.type == two.type,
+        _alike(a.types, b.types),
+        _alike(a.template_words, b.template_words),
+        len(a.template_words ^ b.template_words),
+        one.message == two.message,
+        _alike(a.message_words, b.message_words),
+        len(a.message_words ^ b.message_words),
+        bool(sites),
+        bool(a.top and b.top and a.top.file == b.top.file),
+        _shapes_alike(a.top, b.top),
+        _words_alike(a.top, b.top),
+        bool(own_sites),
+        _words_alike(a.own_top, b.own_top),
+        _shapes_alike(a.own_top, b.own_top),
+        bool(a.own_top and b.own_top and a.own_top.file == b.own_top.file),
+        min(places, ROW),
+        min(sites, ROW),
+        sites / shorter,
+        places / shorter,
+        own_places / own_shorter,
+        own_sites / own_shorter,
+        _rare_alike(a.site_set, b.site_set, common.sites, common.total),
+        _rare_alike(a.place_set, b.place_set, common.places, common.total),
+        _alike(a.place_set, b.place_set),
+        _alike(a.own_site_set, b.own_site_set),
+        min(here, there) / max(1, here, there),
+        min(own_here, own_there) / max(1, own_here, own_there),
+        min(_in_a_row(a.own_sites[::-1], b.own_sites[::-1]), ROW) / own_shorter,
+        min(here, there),
+        a.below,
+        b.below,
+        cosine,
+        common.sites.get(a.sites[0], 0) / seen if here else 0.0,
+        common.sites.get(a.own_sites[0], 0) / seen if own_here else 0.0,
+        common.templates.get(one.template, 0) / seen,
+        common.types.get(one.type, 0) / seen,
+        common.exact.get(one.exact, 0) / seen,
+        math.log1p(common.total),
     )
-    return np.asarray(values, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class PairModel:
-    """A logistic model over pair features: p(same cause) = 1 / (1 + exp(-(weights @ x + bias))), calibrated."""
+    """A forest over `FEATURE_NAMES`: p(same cause) of two errors, calibrated. A pattern is as likely as its likeliest
+    example.
+    """
 
-    weights: NDArray[np.float64]  # (len(FEATURE_NAMES),)
-    bias: float
+    forest: Forest
     version: str
 
     def raw(self, features: Floats) -> NDArray[np.float64]:
         """Log-odds, shape (n,), of pairs of shape (n, len(FEATURE_NAMES))."""
-        odds: NDArray[np.float64] = features @ self.weights + self.bias
-        return odds
+        return self.forest.raw(features)
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """p(same cause), shape (n,)."""
-        shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(self.raw(features), -30, 30)))
-        return shares
+        return self.forest.predict(features)
+
+    def pulls(self, features: Floats) -> dict[str, float]:
+        """How far each feature moved one pair's log-odds."""
+        return dict(zip(FEATURE_NAMES, self.forest.pulls(features).tolist(), strict=True))
 
     def save(self, folder: Path) -> None:
-        """Writes `pairs.json` into the folder."""
+        """Writes `pairs.json` and `pairs.npz` into the folder."""
         folder.mkdir(parents=True, exist_ok=True)
-        about = {
-            "version": self.version,
-            "bias": self.bias,
-            "weights": dict(zip(FEATURE_NAMES, self.weights.tolist(), strict=True)),
-        }
+        about = {"version": self.version, "features": FEATURE_NAMES}
         (folder / "pairs.json").write_text(json.dumps(about, indent=1) + "\n")
+        np.savez_compressed(folder / "pairs.npz", **self.forest.arrays())  # type: ignore[arg-type]  # a stub's keyword
 
     @classmethod
     def load(cls, folder: Path) -> PairModel:
         """Reads what `save` wrote. Raises `ModelError` where it is missing, broken or made for other features."""
         try:
             about = json.loads((folder / "pairs.json").read_text())
-            weights, bias, version = dict(about["weights"]), float(about["bias"]), str(about["version"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            version, told = str(about["version"]), tuple(about["features"])
+            if told == FEATURE_NAMES:
+                with (folder / "pairs.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                    return cls(forest=Forest.from_arrays(arrays, len(FEATURE_NAMES)), version=version)
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ModelError(
                 f"the grouping model in {folder} cannot be read: {error}", hint="run `ems train`, or reinstall ems-ml"
             ) from error
-        if tuple(weights) != FEATURE_NAMES:
-            raise ModelError(
-                f"the grouping model in {folder} was made for other features", hint="run `ems train` to make a new one"
-            )
-        return cls(weights=np.asarray(list(weights.values()), dtype=np.float64), bias=bias, version=version)
+        raise ModelError(
+            f"the grouping model in {folder} was made for other features", hint="run `ems train` to make a new one"
+        )
 
 
 def content_version(*arrays: NDArray[np.generic]) -> str:
@@ -166,26 +215,33 @@ def _last(frames: Sequence[FrameKey]) -> FrameKey | None:
     return frames[-1] if frames else None
 
 
-def _app(frames: Sequence[FrameKey]) -> tuple[FrameKey, ...]:
-    return tuple(frame for frame in frames if frame.in_app)
-
-
-def _same_place(a: FrameKey | None, b: FrameKey | None) -> bool:
-    return bool(a and b and (a.file, a.function) == (b.file, b.function))
-
-
 def _same_line(a: FrameKey | None, b: FrameKey | None) -> bool:
     return bool(a and b and a.shape and a.shape == b.shape and a.words == b.words)
 
 
 def _shapes_alike(a: FrameKey | None, b: FrameKey | None) -> float:
-    return _jaccard(a.shape, b.shape) if a and b else 0.0
+    return _alike(set(a.shape), set(b.shape)) if a and b else 0.0
 
 
 def _words_alike(a: FrameKey | None, b: FrameKey | None) -> float:
-    return _jaccard(a.words, b.words) if a and b else 0.0
+    return _alike(set(a.words), set(b.words)) if a and b else 0.0
 
 
-def _jaccard(a: Sequence[str], b: Sequence[str]) -> float:
-    left, right = set(a), set(b)
-    return len(left & right) / len(left | right) if left or right else 0.0
+def _alike(a: set[str] | frozenset[Hashable], b: set[str] | frozenset[Hashable]) -> float:
+    """Jaccard's likeness; two empty sets are alike."""
+    return len(a & b) / len(a | b) if a or b else 1.0
+
+
+def _in_a_row(a: Sequence[int], b: Sequence[int]) -> int:
+    count = 0
+    for one, other in zip(a, b, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _rare_alike(a: frozenset[int], b: frozenset[int], seen: Mapping[int, int], total: int) -> float:
+    """Jaccard's likeness in which a part weighs the log of how rare it is."""
+    whole = sum(math.log((total + 2) / (seen.get(part, 0) + 1)) for part in a | b)
+    return sum(math.log((total + 2) / (seen.get(part, 0) + 1)) for part in a & b) / whole if whole else 0.0

@@ -42,6 +42,17 @@ def told_apart(connection: Connection, project_name: str) -> frozenset[tuple[str
     return frozenset(pairs)
 
 
+def decided(connection: Connection, project_name: str) -> frozenset[str]:
+    """The patterns that a person has merged into or split: what their keys say binds."""
+    query = select(decision.c.payload).where(
+        decision.c.project == project_name, decision.c.action.in_(("merge", "split"))
+    )
+    payloads = list(connection.execute(query).scalars())
+    return frozenset(
+        patterns.resolve_id(connection, payload[end]) for payload in payloads for end in ("source", "target")
+    )
+
+
 class Decisions:
     """Merge, split, apart, resolve, ignore, reopen."""
 

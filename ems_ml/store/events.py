@@ -25,7 +25,7 @@ from ems_ml.types import Assignment, Decision, ErrorEvent, RankedStrategy, Signa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NEAR = 60  # exemplars handed to the grouper
+NEAR = 30  # exemplars handed to the grouper
 
 
 class Index(Protocol):
@@ -35,7 +35,10 @@ class Index(Protocol):
 
     def add(self, exemplars: Iterable[Exemplar]) -> None: ...
 
-    def near(self, vector: NDArray[np.float32], count: int) -> list[Exemplar]: ...
+    def near(self, signature: Signature, vector: NDArray[np.float32], count: int) -> list[Exemplar]: ...
+
+    @property
+    def common(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class _Held:
     epoch: int = 0
     last: int = 0
     apart: frozenset[tuple[str, str]] = frozenset()
+    decided: frozenset[str] = frozenset()
     by_pattern: dict[str, list[Exemplar]] = field(default_factory=dict)
 
 
@@ -82,18 +86,30 @@ class Events:
                 return Candidates()
             held = self._current(connection, event.project, state.epoch)
             known = _pattern_of_key(connection, event.project, identity(event, signature))
-            near = held.index.near(vector, NEAR)
+            near = held.index.near(signature, vector, NEAR)
             if known is not None:
                 present = {id(found) for found in near}
                 near += [found for found in held.by_pattern.get(known, ()) if id(found) not in present]
             example = patterns.read(connection, known).example if known is not None else ""
-            return Candidates(exact=known, near=tuple(near), example=example, apart=held.apart, sequence=state.sequence)
+            return Candidates(
+                exact=known,
+                near=tuple(near),
+                example=example,
+                decided=known in held.decided,
+                apart=held.apart,
+                sequence=state.sequence,
+                common=held.index.common,
+            )
 
     def _current(self, connection: Connection, name: str, epoch: int) -> _Held:
         held = self._held.get(name)
         if held is None or held.epoch != epoch:
-            apart = decisions.told_apart(connection, name)
-            held = self._held[name] = _Held(self._new_index(), epoch=epoch, apart=apart)
+            held = self._held[name] = _Held(
+                self._new_index(),
+                epoch=epoch,
+                apart=decisions.told_apart(connection, name),
+                decided=decisions.decided(connection, name),
+            )
         rows = connection.execute(
             select(exemplar)
             .where(exemplar.c.project == name, exemplar.c.number > held.last, exemplar.c.encoder == self._encoder)

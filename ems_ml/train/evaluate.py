@@ -14,7 +14,7 @@ from ems_ml.align import fast_similarity
 from ems_ml.align.frames import places
 from ems_ml.ports import Encoder, Ranker
 from ems_ml.train.examples import Examples
-from ems_ml.train.fit import Thresholds, arrivals, pair_scorer
+from ems_ml.train.fit import Thresholds
 from ems_ml.train.scores import FrequentByType, auc_interval, by_cause, calibration, hits, interval
 
 if TYPE_CHECKING:
@@ -137,72 +137,56 @@ def judge_grouping(
     tfidf: Encoder,
     test: Examples,
     *,
-    pair_features: Callable[..., NDArray[np.float32]],
+    arrivals: Callable[..., Any],
+    simulate: Callable[..., Any],
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Same cause or not, over all pairs within a project, and the decisions at arrival."""
+    """Same cause or not, over the pairs that arriving errors are compared in, and the decisions at arrival."""
     vectors, plain = encoder.encode(test.signatures), tfidf.encode(test.signatures)
-    ours = pair_scorer(test, vectors, model, pair_features)
-    rows = drawn_pairs(test, seed)
-    left, right = rows[:, 0], rows[:, 1]
-    same = np.asarray([int(test.groups[a] == test.groups[b]) for a, b in rows])
-    units = [test.groups[a] for a in left]
+    seen = arrivals(test.signatures, vectors, test.groups, test.projects, random_state=seed)
+    here, there, same = seen.arriving, seen.earlier, seen.same.astype(np.int64)
     stacks = [places(signature.frames) for signature in test.signatures]
+    exact = np.asarray([signature.exact for signature in test.signatures])
+    odds = model.raw(seen.features)
     scores: dict[str, NDArray[np.float64]] = {
-        "ours": np.concatenate([ours(int(a), [int(b)]) for a, b in rows]),
-        "exact signature": np.asarray([float(test.signatures[a].exact == test.signatures[b].exact) for a, b in rows]),
-        "TF-IDF": (plain[left] * plain[right]).sum(axis=1).astype(np.float64),
-        "FaST": np.asarray([fast_similarity(stacks[a], stacks[b]) for a, b in rows]),
-        "embedding alone": (vectors[left] * vectors[right]).sum(axis=1).astype(np.float64),
+        "ours": odds,
+        "exact signature": (exact[here] == exact[there]).astype(np.float64),
+        "TF-IDF": (plain[here] * plain[there]).sum(axis=1).astype(np.float64),
+        "FaST": np.asarray([fast_similarity(stacks[a], stacks[b]) for a, b in zip(here, there, strict=True)]),
+        "embedding alone": (vectors[here] * vectors[there]).sum(axis=1).astype(np.float64),
     }
+    units = [test.groups[number] for number in here]
     judged = {name: auc_interval(values, same, units) for name, values in scores.items()}
-    _, error = calibration(scores["ours"], same.astype(np.float64))
-    figures = [
-        asdict(_beside("same cause (ROC-AUC)", judged["ours"], judged[name], name))
-        for name in ("exact signature", "TF-IDF", "FaST", "embedding alone")
-    ]
+    decided = simulate(seen, odds, join=thresholds.join)
+    stated = np.asarray([one.share for one in decided if one.odds is not None])
+    right = np.asarray([float(one.right) for one in decided if one.odds is not None])
+    bins, error = calibration(stated, right)
     return {
-        "figures": figures,
-        "pairs": len(rows),
+        "figures": [
+            asdict(_beside("same cause (ROC-AUC)", judged["ours"], judged[name], name))
+            for name in ("exact signature", "TF-IDF", "FaST", "embedding alone")
+        ],
+        "pairs": len(same),
         "same": int(same.sum()),
-        "pair_ece": error,
-        "arrival": _arrival(test, vectors, ours, thresholds, seed),
+        "ece": error,
+        "calibration": bins,
+        "arrival": _arrival(decided, thresholds),
     }
 
 
-def drawn_pairs(test: Examples, seed: int, most: int = 20_000) -> NDArray[np.int64]:
-    """All pairs of a cause, and as many drawn pairs of different causes of a project."""
-    rng = np.random.default_rng(seed)
-    found: list[tuple[int, int]] = []
-    for project in sorted(set(test.projects)):
-        rows = [i for i, name in enumerate(test.projects) if name == project]
-        together = [(a, b) for n, a in enumerate(rows) for b in rows[n + 1 :] if test.groups[a] == test.groups[b]]
-        apart = [(a, b) for n, a in enumerate(rows) for b in rows[n + 1 :] if test.groups[a] != test.groups[b]]
-        chosen = rng.permutation(len(apart))[: max(len(together), 1000)]
-        found += together + [apart[int(k)] for k in chosen]
-    if len(found) > most:
-        found = [found[int(k)] for k in rng.permutation(len(found))[:most]]
-    return np.asarray(found, dtype=np.int64)
-
-
-def _arrival(
-    test: Examples,
-    vectors: NDArray[np.float32],
-    score: Callable[[int, list[int]], NDArray[np.float64]],
-    thresholds: Thresholds,
-    seed: int,
-) -> dict[str, float]:
+def _arrival(decided: Sequence[Any], thresholds: Thresholds) -> dict[str, float]:
     """What was decided at arrival: the share of joins that were wrong, of errors left to a person, of known found."""
-    best, same, seen = arrivals(test, vectors, score, seed=seed)
-    joined, asked = best >= thresholds.join, (best >= thresholds.suggest) & (best < thresholds.join)
+    joined = [one for one in decided if one.joined]
+    known = [one for one in decided if one.known]
+    asked = sum(not one.joined and one.share >= thresholds.suggest for one in decided)
     return {
         "join": thresholds.join,
         "suggest": thresholds.suggest,
-        "joined": float(joined.mean()),
-        "wrong joins": float((joined & (same == 0)).sum() / max(1, joined.sum())),
-        "asked": float(asked.mean()),
-        "nearest is the same cause, where there is one (RR@1)": float(same[seen == 1].mean()) if seen.any() else 0.0,
-        "known causes joined": float((joined & (same == 1) & (seen == 1)).sum() / max(1, seen.sum())),
+        "joined": len(joined) / max(1, len(decided)),
+        "wrong joins": sum(not one.right for one in joined) / max(1, len(joined)),
+        "asked": asked / max(1, len(decided)),
+        "nearest is the same cause, where there is one (RR@1)": sum(one.right for one in known) / max(1, len(known)),
+        "known causes joined": sum(one.joined and one.right for one in known) / max(1, len(known)),
     }
 
 

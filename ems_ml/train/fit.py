@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,16 +14,7 @@ from ems_ml.train.examples import Examples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Pairs = tuple[NDArray[np.float32], NDArray[np.int64]]
-
-COST_OF_WRONG_MERGE = 10.0  # in wrong splits: a wrong merge hides a crash
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)
-
-
-class PairPredictor(Protocol):
-    """A pair model that gives p(same cause)."""
-
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
@@ -34,94 +25,32 @@ class Thresholds:
     suggest: float
 
 
-def choose_thresholds(predicted: NDArray[np.float64], same: NDArray[np.int64]) -> Thresholds:
-    """The least cost on the tune split: a wrong merge costs ten wrong splits; one asked in vain costs one in five.
-
-    `predicted` and `same` are pairs of an event and the best member of a pattern, shape (n,).
-    """
-    grid = np.linspace(0.05, 0.99, 95)
-    costs = []
-    for threshold in grid:
-        joined = predicted >= threshold
-        costs.append(COST_OF_WRONG_MERGE * float((joined & (same == 0)).sum()) + float((~joined & (same == 1)).sum()))
-    join = float(grid[int(np.argmin(costs))])
-    below = grid[grid <= join]
-    asked = [
-        0.2 * float(((predicted >= t) & (predicted < join) & (same == 0)).sum())
-        + float(((predicted < t) & (same == 1)).sum())
-        for t in below
-    ]
-    return Thresholds(join=join, suggest=float(below[int(np.argmin(asked))]))
-
-
-def arrivals(
-    examples: Examples,
-    vectors: NDArray[np.float32],
-    score: Callable[[int, list[int]], NDArray[np.float64]],
-    *,
-    seed: int = 0,
-    near: int = 60,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Replays each project's traces in a drawn order; what counts is the decision at arrival.
-
-    For each arriving trace: the best score among earlier ones, whether that one is of the same cause, and whether
-    the cause was seen before at all. `score(index, earlier)` gives p(same cause) with each of `earlier`.
-    """
-    rng = np.random.default_rng(seed)
-    best, same, seen_before = [], [], []
-    for project in sorted(set(examples.projects)):
-        rows = [i for i, name in enumerate(examples.projects) if name == project]
-        order = [rows[int(k)] for k in rng.permutation(len(rows))]
-        for place, index in enumerate(order[1:], start=1):
-            earlier = np.asarray(order[:place])
-            if len(earlier) > near:
-                likeness = vectors[earlier] @ vectors[index]
-                earlier = earlier[np.argpartition(-likeness, near)[:near]]
-            scores = score(index, earlier.tolist())
-            at = int(np.argmax(scores))
-            best.append(float(scores[at]))
-            same.append(int(examples.groups[int(earlier[at])] == examples.groups[index]))
-            seen_before.append(int(examples.groups[index] in {examples.groups[k] for k in order[:place]}))
-    return np.asarray(best), np.asarray(same), np.asarray(seen_before)
-
-
 def train_grouper(
     splits: dict[str, Examples],
     encoder: Encoder,
     *,
-    make_pairs: Callable[..., Pairs],
+    arrivals: Callable[..., Any],
+    cold_starts: Callable[..., tuple[list[int], list[str]]],
     fit_pair_model: Callable[..., Any],
-    pair_features: Callable[..., NDArray[np.float32]],
+    choose_thresholds: Callable[..., tuple[float, float]],
     seed: int = 0,
 ) -> tuple[Any, Thresholds]:
-    """The pair model, and the thresholds that cost least on the tune split's arrivals."""
-    vectors = {name: encoder.encode(splits[name].signatures) for name in ("train", "tune")}
-    pairs = {
-        name: make_pairs(
-            splits[name].signatures, vectors[name], splits[name].groups, splits[name].projects, random_state=seed
-        )
-        for name in vectors
-    }
-    model = fit_pair_model(pairs["train"], pairs["tune"], random_state=seed)
-    tune, held = splits["tune"], vectors["tune"]
-    predicted, same, _ = arrivals(tune, held, pair_scorer(tune, held, model, pair_features), seed=seed)
-    return model, choose_thresholds(predicted, same)
+    """The pair model fitted on the train split, and the thresholds that cost least on the tune split's arrivals.
 
-
-def pair_scorer(
-    examples: Examples,
-    vectors: NDArray[np.float32],
-    model: PairPredictor,
-    pair_features: Callable[..., NDArray[np.float32]],
-) -> Callable[[int, list[int]], NDArray[np.float64]]:
-    """p(same cause) of one trace with others, by the pair model."""
-
-    def score(index: int, earlier: list[int]) -> NDArray[np.float64]:
-        here, vector = examples.signatures[index], vectors[index]
-        rows = [pair_features(here, vector, examples.signatures[k], vectors[k]) for k in earlier]
-        return model.predict(np.stack(rows))
-
-    return score
+    Each project arrives whole, and in the small streams that `cold_starts` draws from it.
+    """
+    seen = {}
+    for name in ("train", "tune"):
+        part = splits[name]
+        drawn, streams = cold_starts(part.groups, part.projects, random_state=seed)
+        rows = [*range(len(part)), *drawn]
+        both = part.chosen(rows)
+        vectors = encoder.encode(part.signatures)[rows]
+        names = [*part.projects, *streams]
+        seen[name] = arrivals(both.signatures, vectors, both.groups, names, random_state=seed)
+    model = fit_pair_model(seen["train"], seen["tune"], random_state=seed)
+    join, suggest = choose_thresholds(model, seen["tune"])
+    return model, Thresholds(join=join, suggest=suggest)
 
 
 def train_ranker(

@@ -5,28 +5,39 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from toy_models import events
 from toy_steps import ToyEncoder, an_event, toy_pair_model
 
 from ems_ml.errors import ModelError, UsageError
 from ems_ml.group import PairModel
 from ems_ml.group.batch import PatternGrouper
-from ems_ml.group.fitting import fit_pair_model, make_pairs
+from ems_ml.group.fitting import (
+    JOINS,
+    START_ERRORS,
+    STARTS,
+    Arrivals,
+    arrivals,
+    choose_thresholds,
+    cold_starts,
+    fit_pair_model,
+    forest_of,
+    simulate,
+)
+from ems_ml.group.forest import stump
 from ems_ml.group.pairs import FEATURE_NAMES, pair_features
+from ems_ml.group.views import Commonness
 from ems_ml.normalize import NormalizerV1
 from ems_ml.types import ErrorEvent, Signature
 
 NORMALIZER, ENCODER = NormalizerV1(), ToyEncoder()
-Pairs = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def features(a: ErrorEvent, b: ErrorEvent) -> dict[str, float]:
@@ -37,84 +48,136 @@ def features(a: ErrorEvent, b: ErrorEvent) -> dict[str, float]:
 
 def test_features_of_the_same_error_and_of_another() -> None:
     same = features(an_event("1"), an_event("2", message="'milk'"))
-    assert all(value == pytest.approx(1) for value in same.values()), same
+    sure = [
+        name for name in FEATURE_NAMES if name.startswith(("same", "share", "application lines in", "frames in common"))
+    ]
+    assert all(same[name] == pytest.approx(1) for name in sure if name != "same message"), same
+    assert (same["same message"], same["words in one message only"]) == (0, 2)
     other = features(an_event("1"), an_event("2", kind="OSError", message="x", where="q", caller="r", code="a + b"))
-    assert other["same exact signature"] == other["same exception type"] == other["same raise point"] == 0
-    assert other["frames alike (FaST)"] < 0
+    assert not any(other[name] for name in sure)
     assert other["embeddings alike"] < 0.8
 
 
 def test_features_tell_callers_apart_from_raise_points() -> None:
     caller = features(an_event("1"), an_event("2", caller="job"))
     assert caller["same exact signature"] == 0
-    assert caller["same raise point"] == caller["same raising line"] == 1
-    assert caller["frames in common from the raise point"] == pytest.approx(0.5)
+    assert caller["same raising line"] == caller["frames in a row from the raise point"] == 1
+    assert caller["share of frames in a row"] == pytest.approx(0.5)
 
 
-def test_features_are_symmetric_and_finite_for_errors_without_frames() -> None:
+def test_a_line_is_told_by_what_it_says_and_never_by_its_number() -> None:
+    moved = an_event("2")
+    frames = tuple(replace(frame, line=frame.line + 100) for frame in moved.error.frames if frame.line)
+    moved = moved.with_(error=replace(moved.error, frames=frames))
+    assert features(an_event("1"), moved) == features(an_event("1"), an_event("2"))
+    assert features(an_event("1"), an_event("2", code="return prices[code]"))["same raising line"] == 0
+
+
+def test_rare_parts_say_more_than_common_ones() -> None:
+    here, there = NORMALIZER.normalize(an_event("1")), NORMALIZER.normalize(an_event("2", caller="job"))
+    va, vb = ENCODER.encode([here, there])
+    name = FEATURE_NAMES.index("frames in common, rare ones more")
+    plain = pair_features(here, va, there, vb)[name]
+    common = Commonness()
+    for number in range(20):
+        common.add(NORMALIZER.normalize(an_event("x", caller=f"c{'x' * number}")))
+    assert pair_features(here, va, there, vb, common)[name] < plain == pytest.approx(1 / 3)
+
+
+def test_features_are_finite_for_errors_without_frames() -> None:
     bare = ErrorEvent(id="1", error=an_event("x").error.__class__(type="", message=""))
     for a, b in ((bare, bare), (bare, an_event("2")), (an_event("2"), an_event("3", where="q"))):
-        there, back = features(a, b), features(b, a)
-        assert there == pytest.approx(back)
-        assert all(np.isfinite(value) for value in there.values())
+        assert all(np.isfinite(value) for value in features(a, b).values())
 
 
 @pytest.fixture(scope="module")
-def learned() -> tuple[list[Signature], NDArray[np.float32], list[str], Pairs]:
+def learned() -> tuple[list[Signature], Arrivals]:
     made = events()
     signatures = [NORMALIZER.normalize(event) for event, _, _ in made]
+    groups, projects = [group for _, group, _ in made], [event.project for event, _, _ in made]
+    return signatures, arrivals(signatures, ENCODER.encode(signatures), groups, projects)
+
+
+def test_arrivals_are_compared_within_a_project_and_with_what_came_before(
+    learned: tuple[list[Signature], Arrivals],
+) -> None:
+    signatures, seen = learned
+    place = {number: at for at, number in enumerate(seen.order)}
+    assert sorted(seen.order) == list(range(len(signatures)))
+    for a, b, same in zip(seen.arriving.tolist(), seen.earlier.tolist(), seen.same.tolist(), strict=True):
+        assert seen.projects[a] == seen.projects[b]
+        assert place[b] < place[a]
+        assert same == (seen.groups[a] == seen.groups[b])
     vectors = ENCODER.encode(signatures)
-    groups = [group for _, group, _ in made]
-    return signatures, vectors, groups, make_pairs(signatures, vectors, groups, [event.project for event, _, _ in made])
-
-
-def test_pairs_are_within_a_project_and_of_both_kinds(
-    learned: tuple[list[Signature], NDArray[np.float32], list[str], Pairs],
-) -> None:
-    signatures, vectors, groups, (_, labels) = learned
-    assert 0.2 < labels.mean() < 0.6
     with pytest.raises(UsageError, match="cannot be learned"):
-        make_pairs(signatures, vectors, groups, [str(n) for n in range(len(groups))])
+        arrivals(signatures, vectors, seen.groups, [str(n) for n in range(len(signatures))])
 
 
-def test_served_arrays_answer_as_scikit_learn_does(
-    learned: tuple[list[Signature], NDArray[np.float32], list[str], Pairs],
-) -> None:
-    rows, labels = learned[3]
-    model = fit_pair_model(learned[3], learned[3])
-    scaled = make_pipeline(StandardScaler(), LogisticRegression(C=0.003, class_weight="balanced", max_iter=1000))
-    theirs = scaled.fit(rows, labels).decision_function(rows)
-    slope, offset = np.polyfit(theirs, model.raw(rows), 1)  # calibration is a straight line on the log-odds
-    assert slope > 0
-    assert model.raw(rows) == pytest.approx(theirs * slope + offset, abs=1e-4)
+def test_cold_starts_are_small_streams_of_one_project_each() -> None:
+    groups = [f"{project}{cause}" for project in "ab" for cause in range(40) for _ in range(5)]
+    numbers, streams = cold_starts(groups, [group[0] for group in groups], random_state=0)
+    assert len(set(streams)) == 2 * STARTS
+    for stream in set(streams):
+        mine = [groups[number] for number, name in zip(numbers, streams, strict=True) if name == stream]
+        assert {group[0] for group in mine} == {stream[0]}
+        assert max(Counter(mine).values()) <= len(START_ERRORS)
+    assert len(set(Counter(streams).values())) > 5, "of many sizes"
+    assert cold_starts(groups, [group[0] for group in groups]) == (numbers, streams)
+
+
+def test_served_arrays_answer_as_scikit_learn_does(learned: tuple[list[Signature], Arrivals]) -> None:
+    _, seen = learned
+    rows = np.concatenate([seen.features, seen.features + np.random.default_rng(0).normal(size=seen.features.shape)])
+    rows = rows.astype(np.float32)
+    theirs = HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(seen.features, seen.same)
+    ours = forest_of(theirs)
+    assert ours.raw(rows) == pytest.approx(theirs.decision_function(rows), abs=1e-4)
+    line = ours.calibrated(0.5, -1.0)
+    assert line.raw(rows) == pytest.approx(theirs.decision_function(rows) * 0.5 - 1, abs=1e-4)
+
+
+def test_pulls_add_up_to_the_log_odds(learned: tuple[list[Signature], Arrivals]) -> None:
+    _, seen = learned
+    forest = forest_of(HistGradientBoostingClassifier(max_iter=30, random_state=0).fit(seen.features, seen.same))
+    roots = float(forest.value[forest.roots].sum()) + forest.bias
+    for row in seen.features[:20]:
+        assert roots + forest.pulls(row).sum() == pytest.approx(forest.raw(row[None])[0], abs=1e-3)
+    tree = stump(0, 0.5, -1.0, stump(1, 0.5, 0.0, 2.0))
+    assert tree.pulls(np.asarray([1, 1], dtype=np.float32)).tolist() == [0, 2]
 
 
 def test_a_fitted_model_is_right_and_comes_back_from_its_files(
-    learned: tuple[list[Signature], NDArray[np.float32], list[str], Pairs], tmp_path: Path
+    learned: tuple[list[Signature], Arrivals], tmp_path: Path
 ) -> None:
-    rows, labels = learned[3]
-    model = fit_pair_model(learned[3], learned[3])
-    probabilities = model.predict(rows)
-    assert roc_auc_score(labels, probabilities) > 0.95
-    assert probabilities.mean() == pytest.approx(labels.mean(), abs=0.02)  # calibrated
-    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    _, seen = learned
+    model = fit_pair_model(seen, seen)
+    assert roc_auc_score(seen.same, model.predict(seen.features)) > 0.95
+    told = simulate(seen, model.raw(seen.features), join=0.5)
+    joined = [one for one in told if one.joined]
+    assert len(joined) > 60
+    assert sum(one.right for one in joined) / len(joined) > 0.9
+    join, ask = choose_thresholds(model, seen)
+    assert 0 < ask <= join < 1
+    assert choose_thresholds(model, seen, wrong_merge=0.0)[0] == min(JOINS)
     model.save(tmp_path / "m")
     again = PairModel.load(tmp_path / "m")
-    assert again.version == model.version
-    assert (again.predict(rows) == probabilities).all()
-    assert fit_pair_model(learned[3], learned[3]).version == model.version  # deterministic
+    assert again.version == model.version == fit_pair_model(seen, seen).version  # deterministic
+    assert (again.predict(seen.features) == model.predict(seen.features)).all()
 
 
-@pytest.mark.parametrize("harm", ["missing", "truncated", "other features", "no json"])
+@pytest.mark.parametrize("harm", ["missing", "truncated", "other features", "a circle", "no json"])
 def test_a_broken_model_says_what_to_do(tmp_path: Path, harm: str) -> None:
     toy_pair_model().save(tmp_path)
-    about = tmp_path / "pairs.json"
+    about, arrays = tmp_path / "pairs.json", tmp_path / "pairs.npz"
     if harm == "missing":
         about.unlink()
     elif harm == "truncated":
-        about.write_bytes(about.read_bytes()[:100])
+        arrays.write_bytes(arrays.read_bytes()[:100])
     elif harm == "other features":
-        about.write_text(json.dumps({**json.loads(about.read_text()), "weights": {"x": 1.0}}))
+        about.write_text(json.dumps({**json.loads(about.read_text()), "features": ["x"]}))
+    elif harm == "a circle":
+        with np.load(arrays) as found:
+            np.savez(arrays, **{**found, "left": np.zeros_like(found["left"])})
     else:
         about.write_text("{")
     with pytest.raises(ModelError) as caught:
@@ -130,14 +193,11 @@ def test_serving_needs_no_scikit_learn() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_batch_clusters_find_the_causes(
-    learned: tuple[list[Signature], NDArray[np.float32], list[str], Pairs],
-) -> None:
-    signatures, _, groups, pairs = learned
-    one_project = slice(0, len(signatures) // 2)
-    model = fit_pair_model(pairs, pairs)
-    grouper = PatternGrouper(model=model, encoder=ENCODER)
-    labels = grouper.fit_predict(signatures[one_project])
-    assert adjusted_rand_score(groups[one_project], labels) > 0.9
+def test_batch_clusters_find_the_causes(learned: tuple[list[Signature], Arrivals]) -> None:
+    signatures, seen = learned
+    half = len(signatures) // 2
+    grouper = PatternGrouper(model=fit_pair_model(seen, seen), encoder=ENCODER)
+    labels = grouper.fit_predict(signatures[:half])
+    assert adjusted_rand_score(seen.groups[:half], labels) > 0.9
     assert grouper.get_params()["threshold"] == 0.5
-    assert PatternGrouper(model=model, encoder=ENCODER).fit(signatures[:1]).labels_.tolist() == [0]
+    assert PatternGrouper(model=toy_pair_model(), encoder=ENCODER).fit(signatures[:1]).labels_.tolist() == [0]

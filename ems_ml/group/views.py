@@ -1,0 +1,104 @@
+"""What pairs of errors are compared by: a signature read once, and how common its parts are in the project."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from ems_ml.align.frames import LIMIT
+from ems_ml.types import FrameKey, Signature
+
+VIEWS = 32_768  # signatures whose views are kept
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A signature for comparison. Lists have the raise point first.
+
+    A *place* is a file and a function; a *site* is a place with the line that calls or raises there, told by its shape
+    and words and never by its number, so that it stays through releases. Both are hashes of this process.
+    """
+
+    signature: Signature
+    types: frozenset[str]
+    template_words: frozenset[str]
+    message_words: frozenset[str]
+    places: tuple[int, ...]
+    sites: tuple[int, ...]
+    own_places: tuple[int, ...]  # of the application
+    own_sites: tuple[int, ...]
+    place_set: frozenset[int]
+    site_set: frozenset[int]
+    own_site_set: frozenset[int]
+    position: dict[int, int]  # of a site, from 1
+    top: FrameKey | None
+    own_top: FrameKey | None
+    below: int  # frames below the application's innermost
+
+
+@lru_cache(maxsize=VIEWS)
+def view(signature: Signature) -> View:
+    """The view of a signature; the same one for the same signature while it is remembered."""
+    frames = signature.frames[-LIMIT:][::-1]
+    own = [frame for frame in frames if frame.in_app]
+    places, sites = _places(frames), _sites(frames)
+    own_places, own_sites = _places(own), _sites(own)
+    position: dict[int, int] = {}
+    for number, site in enumerate(sites, start=1):
+        position.setdefault(site, number)
+    return View(
+        signature=signature,
+        types=frozenset(signature.types),
+        template_words=frozenset(_WORD.findall(signature.template)),
+        message_words=frozenset(_WORD.findall(signature.message)),
+        places=places,
+        sites=sites,
+        own_places=own_places,
+        own_sites=own_sites,
+        place_set=frozenset(places),
+        site_set=frozenset(sites),
+        own_site_set=frozenset(own_sites),
+        position=position,
+        top=frames[0] if frames else None,
+        own_top=own[0] if own else None,
+        below=next((depth for depth, frame in enumerate(frames) if frame.in_app), len(frames)),
+    )
+
+
+def own_site(signature: Signature) -> int | None:
+    """The site of the application's innermost frame."""
+    seen = view(signature)
+    return seen.own_sites[0] if seen.own_sites else None
+
+
+@dataclass(slots=True)
+class Commonness:
+    """How many of a project's exemplars show a part; what all show says little."""
+
+    total: int = 0
+    sites: Counter[int] = field(default_factory=Counter)
+    places: Counter[int] = field(default_factory=Counter)
+    templates: Counter[str] = field(default_factory=Counter)
+    types: Counter[str] = field(default_factory=Counter)
+    exact: Counter[str] = field(default_factory=Counter)
+
+    def add(self, signature: Signature) -> None:
+        seen = view(signature)
+        self.total += 1
+        self.sites.update(seen.site_set)
+        self.places.update(seen.place_set)
+        self.templates[signature.template] += 1
+        self.types[signature.type] += 1
+        self.exact[signature.exact] += 1
+
+
+def _places(frames: Sequence[FrameKey]) -> tuple[int, ...]:
+    return tuple(hash((frame.file, frame.function)) for frame in frames)
+
+
+def _sites(frames: Sequence[FrameKey]) -> tuple[int, ...]:
+    return tuple(hash((frame.file, frame.function, frame.shape, frame.words)) for frame in frames)
