@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ems_ml.ingest.files import Reading, read_file, read_jsonl, read_stream, shorten
     from ems_ml.ingest.reportlog import reports_of_lines, tail_reportlog
     from ems_ml.ingest.tables import is_own_data
+    from ems_ml.ingest.tables.gather import Gathered
     from ems_ml.ingest.unpack import decompress
     from ems_ml.monitor.health import bracketed, port_free
     from ems_ml.monitor.recovery import Backoff
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ems_ml.monitor.types import Check, ProcessUse, Resources, State
     from ems_ml.pipeline import problem_to_json, result_to_json
     from ems_ml.store import SCOPES, StoredEvent, Waiting
+    from ems_ml.strategies.names import STRATEGY_NAMES
     from ems_ml.versions import Version
 
 _HOME: dict[str, tuple[str, ...]] = {
@@ -45,6 +47,7 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.ingest.files": ("Reading", "read_file", "read_jsonl", "read_stream", "shorten"),
     "ems_ml.ingest.reportlog": ("reports_of_lines", "tail_reportlog"),
     "ems_ml.ingest.tables": ("is_own_data",),
+    "ems_ml.ingest.tables.gather": ("Gathered",),
     "ems_ml.ingest.unpack": ("decompress",),
     "ems_ml.monitor.health": ("bracketed", "port_free"),
     "ems_ml.monitor.recovery": ("Backoff",),
@@ -52,6 +55,7 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.monitor.types": ("Check", "ProcessUse", "Resources", "State"),
     "ems_ml.pipeline": ("problem_to_json", "result_to_json"),
     "ems_ml.store": ("SCOPES", "StoredEvent", "Waiting"),
+    "ems_ml.strategies.names": ("STRATEGY_NAMES",),
     "ems_ml.versions": ("Version",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
@@ -72,11 +76,13 @@ __all__ = [
     "EXIT_CODES",
     "MEMORY",
     "SCOPES",
+    "STRATEGY_NAMES",
     "Backoff",
     "Bars",
     "Built",
     "Check",
     "Envelope",
+    "Gathered",
     "Ledger",
     "Looked",
     "OwnTrained",

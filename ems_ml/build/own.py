@@ -19,7 +19,7 @@ from ems_ml.errors import InputError
 from ems_ml.events import ModelTrained
 from ems_ml.ingest.tables import Columns, Guess, Remark, Table, guess, open_table
 from ems_ml.ingest.tables.columns import KINDS
-from ems_ml.ingest.tables.gather import SAMPLE, Gathered, gather, sample_rows
+from ems_ml.ingest.tables.gather import SAMPLE, Gathered, census, gather, sample_rows
 from ems_ml.manifest import entry_for, find_model, write_manifest
 from ems_ml.rank.adapt import Recipe, adapted, held_out
 from ems_ml.rank.linear import LinearRanker
@@ -48,6 +48,7 @@ class Looked:
 
     table: Table
     guess: Guess
+    counted: Gathered | None = None  # what it holds, where it was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +70,14 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 def look_at(
-    system: System, data: Path, *, told: Mapping[str, str | None] | None = None, encoding: str | None = None
+    system: System,
+    data: Path,
+    *,
+    told: Mapping[str, str | None] | None = None,
+    encoding: str | None = None,
+    count: bool = False,
 ) -> Looked:
-    """Open what a team has and guess its columns; nothing is learnt or kept.
+    """Open what a team has and guess its columns; nothing is learnt or kept. count: read all of it, and count.
 
     told: kind ("trace", "label", "time", "project") -> column, "" for none; None, or left out, is guessed. Raises
     `InputError` where nothing can be read, `UsageError` for a column or encoding that does not exist.
@@ -82,7 +88,12 @@ def look_at(
         first = next((one.reason for one in table.rows() if isinstance(one, Remark)), "it is empty")
         raise InputError(f"{data} holds no row that can be read: {first}", hint="give a table with a column of traces")
     found = guess(rows, reads=reads_of(system), strategies=STRATEGY_NAMES, told=told or dict.fromkeys(KINDS))
-    return Looked(table=table, guess=found)
+    counted = (
+        census(table, found.columns, redact_text=system.redactor.redact_text, strategies=STRATEGY_NAMES)
+        if count
+        else None
+    )
+    return Looked(table=table, guess=found, counted=counted)
 
 
 def train_own(

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ems_ml.build import Looked, OwnTrained, System, Version, look_at, train_own
+from ems_ml.build import Gathered, Looked, OwnTrained, System, Version, look_at, train_own
 from ems_ml.build import versions as kept_versions
 from ems_ml.errors import UsageError
 
 KINDS = ("trace", "label", "time", "project")
-SHOWN = 200  # characters of a cell in a sample
+SHOWN = 500  # characters of a cell in a sample
+LOOKED_AT = 5_000  # characters of a cell that are redacted to show it
+SAMPLED = 5  # rows of it
 SHIPPED = "shipped"
 
 
@@ -31,10 +33,22 @@ class VersionRow:
 
 
 def look(
-    system: System, data: Path, *, columns: Mapping[str, str | None] | None = None, encoding: str | None = None
+    system: System,
+    data: Path,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    encoding: str | None = None,
+    count: bool = False,
 ) -> dict[str, Any]:
-    """What a file or folder holds and what its columns are taken for. Nothing is learnt."""
-    return looked_to_json(look_at(system, data, told=columns, encoding=encoding))
+    """What a file or folder holds and what its columns are taken for. Nothing is learnt. count: read all, and count."""
+    found = look_at(system, data, told=columns, encoding=encoding, count=count)
+    redact = system.redactor.redact_text
+    return looked_to_json(found) | {
+        "sample": [
+            {name: _shown(redact(str(value)[:LOOKED_AT])) for name, value in row.values.items() if value is not None}
+            for row in found.guess.sample[:SAMPLED]
+        ]
+    }
 
 
 def train(
@@ -66,19 +80,38 @@ def train(
 
 
 def looked_to_json(looked: Looked) -> dict[str, Any]:
-    """The columns as they were guessed, with a few rows."""
+    """The columns as they were guessed, and what was counted."""
     table, guess = looked.table, looked.guess
     return {
+        **(_counts(looked.counted) if looked.counted else {}),
         "data": {"name": table.name, "kind": table.kind, "said": table.said},
         "columns": asdict(guess.columns),
         "why": dict(guess.why),
         "names": list(guess.names),
-        "sample": [{name: _shown(value) for name, value in row.values.items()} for row in guess.sample[:5]],
     }
 
 
-def _shown(value: object) -> str:
-    text = "" if value is None else str(value)
+def _counts(counted: Gathered) -> dict[str, Any]:
+    return {
+        "rows": {
+            "read": counted.rows,
+            "labelled": counted.labelled,
+            "unlabelled": counted.unlabelled,
+            "not_used": counted.lost,
+        },
+        "reasons": _reasons(counted),
+        "labels": [{"name": name, "rows": count} for name, count in counted.labels],
+    }
+
+
+def _reasons(gathered: Gathered) -> list[dict[str, Any]]:
+    return [
+        {"reason": one.reason, "count": one.count, "lost": one.lost, "places": list(one.places)}
+        for one in gathered.reasons
+    ]
+
+
+def _shown(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
@@ -92,7 +125,7 @@ def trained_to_json(made: OwnTrained) -> dict[str, Any]:
         "adopted": made.adopted,
         "better": made.judged.better,
         "said": made.judged.said,
-        **{key: value for key, value in looked_to_json(made.looked).items() if key != "sample"},
+        **looked_to_json(made.looked),
         "rows": {
             "read": gathered.rows,
             "labelled": gathered.labelled,
@@ -101,10 +134,7 @@ def trained_to_json(made: OwnTrained) -> dict[str, Any]:
             "understood": len(gathered.examples),
             "not_used": gathered.lost,
         },
-        "reasons": [
-            {"reason": one.reason, "count": one.count, "lost": one.lost, "places": list(one.places)}
-            for one in gathered.reasons
-        ],
+        "reasons": _reasons(gathered),
         "labels": [
             {"name": name, "rows": count, "learnt": name in learnt, "once": name in split.once}
             for name, count in gathered.labels

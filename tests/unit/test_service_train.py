@@ -304,6 +304,7 @@ def test_checking_only_tells_the_columns(ems: Ems, tickets: Path) -> None:
     found = ems("train", "--data", tickets, "--check", "--json", "--time-column", "-").json
     assert found["columns"]["time"] is None
     assert len(found["sample"]) == 5
+    assert "Traceback" in found["sample"][0]["Fehlermeldung"]
     assert [one["name"] for one in ems("models", "list", "--json").json] == ["shipped", "(unnamed)"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -103,6 +103,26 @@ def sample_rows(table: Table) -> list[Row]:
     return found
 
 
+def census(table: Table, columns: Columns, *, redact_text: Callable[[str], str], strategies: Sequence[str]) -> Gathered:
+    """What a table holds, by one reading that understands no trace: `examples` is empty. Raises as `gather` does."""
+    reasons = _Reasons(table.unit)
+    known = {name: name for name in strategies}
+    _, counts, rows, unlabelled = _choose(table, columns, reasons, known, redact_text, 0, 0, _silent)
+    return Gathered(
+        examples=(),
+        rows=rows,
+        labelled=sum(counts.values()),
+        unlabelled=unlabelled,
+        left_out=0,
+        labels=tuple((known[name], count) for name, count in counts.most_common()),
+        reasons=reasons.told(),
+    )
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """The progress display that shows nothing."""
+
+
 def gather(
     table: Table,
     columns: Columns,
@@ -112,7 +132,7 @@ def gather(
     strategies: Sequence[str],
     sample: int = SAMPLE,
     seed: int = 0,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = _silent,
 ) -> Gathered:
     """Every labelled error of a table, or a sample of them.
 
@@ -233,8 +253,3 @@ def _label(row: Row, columns: Columns, redact_text: Callable[[str], str]) -> str
 
 def _text(value: object) -> str:
     return str(value).strip() if filled(value) else ""
-
-
-def remarks(table: Table) -> Iterator[Remark]:
-    """What could not be read, without understanding anything."""
-    return (one for one in table.rows() if isinstance(one, Remark))
