@@ -193,6 +193,33 @@ def test_sentry_events_stand_whole_with_their_tags_as_columns(tmp_path: Path, fo
         assert found["time"] == ("event.timestamp" if form == "nested" else "timestamp")
 
 
+def web(n: int) -> dict[str, Any]:
+    """The same event as Sentry's web API gives it out."""
+    frame = {
+        "absPath": "/srv/shop/a.py", "filename": "shop/a.py", "function": "f", "lineNo": n, "inApp": True,
+        "context": [[n - 1, "def f(x):"], [n, "    return x[k]"]],
+    }  # fmt: skip
+    value = {"type": "KeyError", "value": "'tea'", "module": None, "stacktrace": {"frames": [frame]}}
+    return {
+        "eventID": f"{n:032x}",
+        "dateCreated": f"2026-01-01T00:{n:02}:00Z",
+        "platform": "python",
+        "tags": [{"key": "resolution", "value": f"fix {n % 2}"}],
+        "entries": [{"type": "exception", "data": {"values": [value]}}, {"type": "breadcrumbs", "data": None}],
+    }
+
+
+def test_events_of_sentrys_web_api_are_brought_into_the_form_of_its_clients(tmp_path: Path) -> None:
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps([web(n) for n in range(1, 9)]))
+    rows, _ = split(path)
+    found = columns(path)
+    assert (found["trace"], found["label"], found["time"]) == (EVENT, "tags.resolution", "dateCreated")
+    (value,) = rows[2].values[EVENT]["exception"]["values"]
+    (frame,) = value["stacktrace"]["frames"]
+    assert (frame["lineno"], frame["in_app"], frame["context_line"]) == (3, True, "    return x[k]")
+
+
 def test_parquet_with_other_columns_and_ours_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "team.parquet"
     pd.DataFrame(
@@ -209,6 +236,16 @@ def test_parquet_with_other_columns_and_ours_are_told_apart(tmp_path: Path) -> N
     (tmp_path / "cut.parquet").write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputError, match="Parquet"):
         open_table(tmp_path / "cut.parquet")
+
+
+def test_a_parquet_row_that_is_no_utf8_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mixed.parquet"
+    frame = pd.DataFrame({"trace": [TRACE, OTHER, TRACE], "label": ["one", "zwei", "drei"]})
+    frame.to_parquet(path, compression=None, use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace("ungültig".encode(), "ungültig".encode("latin-1") + b"g"))
+    rows, remarks = split(path)
+    assert [row.values["label"] for row in rows] == ["one", "drei"]
+    assert [(one.number, one.reason) for one in remarks] == [(2, "text in it is not UTF-8")]
 
 
 def test_a_folder_of_logs_gives_each_traceback_a_row(tmp_path: Path) -> None:

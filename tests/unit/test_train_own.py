@@ -16,10 +16,11 @@ from ems_ml.build.reading import understanding
 from ems_ml.errors import InputError, UsageError
 from ems_ml.rank import LinearRanker
 from ems_ml.rank.adapt import Recipe, adapted, held_out
+from ems_ml.rank.model import best_temperature
 from ems_ml.settings import load_settings
 from ems_ml.strategies.names import STRATEGY_NAMES
 from ems_ml.train.own import OwnErrors, OwnSplit, cause_of, split_own
-from ems_ml.train.own_fit import OwnJudged, Score
+from ems_ml.train.own_fit import OwnJudged, Score, one_doubt
 from ems_ml.types import FrameKey, Role, Signature
 
 
@@ -221,6 +222,16 @@ def test_nothing_to_learn_from_and_labels_that_are_not_known() -> None:
     with pytest.raises(UsageError, match="no error"):
         adapted(BASE, [], [], groups=[], recipe=Recipe(strength=1.0))
     assert held_out(BASE, [signature("KeyError")], ["who knows"], groups=["a"]) is None
+
+
+def test_a_small_part_that_is_all_right_makes_nothing_certain() -> None:
+    rows = [signature("KeyError"), signature("AttributeError")] * 3
+    part = held_out(BASE, rows, ["default_missing", "guard_none"] * 3, groups=list("abcdef"))
+    assert part is not None
+    sure = replace(BASE, temperature=best_temperature([part]))
+    careful = replace(BASE, temperature=best_temperature([part, one_doubt(part)]))
+    assert sure.probabilities(rows[:1]).max() > 0.999
+    assert 0.8 < careful.probabilities(rows[:1]).max() < 0.95  # six of six right: 7/8 by the rule of succession
 
 
 def scored(gain: tuple[float, float, float], *, value: float = 0.6, baseline: float = 0.3) -> OwnJudged:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ems_ml.ingest.tables.sentry_web import is_web_event, posted
 from ems_ml.ingest.tables.types import EVENT
 
 DEEPEST = 6  # levels of nesting that become columns
@@ -21,9 +22,12 @@ def flat(value: Mapping[Any, Any]) -> dict[str, Any]:
     """Columns of a nested mapping: `{"error": {"stack": "..."}}` -> `{"error.stack": "..."}`.
 
     A list of plain values becomes their lines; Sentry's tags, in each of their forms, become `tags.NAME`. A mapping
-    that is a Sentry event also stands whole under `EVENT`, or under its own name where it is nested.
+    that is a Sentry event also stands whole under `EVENT`, or under its own name where it is nested; one of the web
+    API is first brought into the form that clients send.
     """
     found: dict[str, Any] = {}
+    if is_web_event(value):
+        value = posted(value)
     if is_event(value):
         found[EVENT] = value
     for name, one in _columns(value, "", 0, inside_event=EVENT in found):
