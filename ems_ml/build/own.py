@@ -30,7 +30,7 @@ from ems_ml.train.own import OwnErrors, OwnSplit, split_own
 from ems_ml.train.own_fit import OwnJudged, choose, judge_own
 from ems_ml.versions import EVALUATION, Version, keep, note_run, use
 
-STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 #: What is tried, and chosen by its loss on the tune part: how far to move away from the shipped weights or from none,
 #: with the team's files and functions as features or without.
 RECIPES = tuple(

@@ -264,13 +264,24 @@ def test_a_folder_of_logs_gives_each_traceback_a_row(tmp_path: Path) -> None:
     rows, remarks = split(tmp_path / "logs")
     framed = [row for row in rows if "Traceback" in row.values["text"]]
     assert [row.file for row in framed] == ["web/app.log"] * 2 + ["web/app.log.1"] * 2 + ["web/app.log.2.gz"] * 2
-    assert [row.values["time"] for row in framed[:2]] == ["2026-03-01 10:00:00,123", "2026-03-01 10:05:00"]
+    assert [row.values["time"] for row in framed[:2]] == ["2026-03-01 10:00:01", "2026-03-01 10:05:00"]
     assert "ValueError: ungültig" in framed[1].values["text"]
     assert framed[0].values["folder"] == "web"
     lost = {one.file: one.reason for one in remarks if one.lost}
     assert set(lost) == {"pack.zip", "web/core.bin", "web/empty.log"}
     assert "binary" in lost["web/core.bin"]
     assert "archive" in lost["pack.zip"]
+
+
+def test_a_log_whose_lines_all_hold_one_comma_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "server"
+    line = "2026-03-01 10:00:00,123 INFO up\n"
+    path.write_text(line * 300 + f"2026-03-01 10:00:01,007 ERROR failed\n{TRACE}\n")
+    assert open_table(path).kind == "log"
+    rows, _ = split(path)
+    assert [row.values["time"] for row in rows] == ["2026-03-01 10:00:01,007"]
+    path.write_text("2026-03-01 10:00:01,007 ERROR failed\n" + TRACE)
+    assert split(path)[0][0].values["time"] == "2026-03-01 10:00:01,007"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ems_ml.errors import InputError
 from ems_ml.ingest.tables.text import Line, lines
+from ems_ml.ingest.tables.times import time_of
 from ems_ml.ingest.tables.types import MOST_CHARACTERS, Remark, Row
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -59,7 +60,7 @@ def _head(first: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     """The names of the columns, and whether the first record is what names them."""
     names = [cell.strip() for cell in first]
     headed = all(len(name) <= NAME_LENGTH and "\n" not in name for name in names) and any(names)
-    headed = headed and not any("Traceback (most recent call last)" in name for name in names)
+    headed = headed and not any(_is_value(name) for name in names)
     if not headed:
         return tuple(f"column {number}" for number in range(1, len(names) + 1)), False
     told: list[str] = []
@@ -67,6 +68,11 @@ def _head(first: Sequence[str]) -> tuple[tuple[str, ...], bool]:
         plain = name or f"column {number}"
         told.append(plain if plain not in told else f"{plain} ({number})")
     return tuple(told), True
+
+
+def _is_value(name: str) -> bool:
+    """Whether a cell of the first record can only be a value: a trace, a number, or a time."""
+    return "Traceback (most recent call last)" in name or name.isdigit() or time_of(name) is not None
 
 
 def csv_rows(path: Path, shape: Shape, *, encoding: str | None = None) -> Iterator[Row | Remark]:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from ems_ml.ingest.tables.text import Line, lines
+from ems_ml.ingest.tables.text import lines
 from ems_ml.ingest.tables.types import Remark, Row
 
 HEAD = "Traceback (most recent call last)"
@@ -60,16 +60,6 @@ def _goes_on(block: list[str]) -> bool:
 
 
 def _row(path: Path, number: int, block: list[str]) -> Row:
-    time = next((found[0] for line in block[: BEFORE + 1] if (found := _TIME.search(line))), None)
+    head = next((at for at, line in enumerate(block) if HEAD in line), 0)
+    time = next((found[0] for line in reversed(block[: head + 1]) if (found := _TIME.search(line))), None)
     return Row(number, {"text": "\n".join(block), "time": time, "file": path.name, "folder": path.parent.name})
-
-
-def has_traceback(path: Path, *, encoding: str | None = None, within: int = 2_000) -> bool:
-    """Whether a traceback begins in the first lines of a file."""
-    for one in lines(path, encoding=encoding):
-        if isinstance(one, Line):
-            if HEAD in one.text:
-                return True
-            if one.number >= within:
-                break
-    return False
