@@ -12,6 +12,7 @@ from typing import Any
 from ems_ml.errors import ModelError
 
 NAME = "manifest.json"
+HISTORY = "_used"  # beside the entries: the names of the sets of models that were in use, the latest last
 REMEDY = "install ems-ml again, or run `ems train` to make own models"
 
 
@@ -46,10 +47,11 @@ def entry_for(folder: Path, *, name: str, kind: str, version: str, about: Mappin
 def write_manifest(models: Path, entries: Iterable[Entry]) -> None:
     """Writes the manifest in one step; entries of other names that stand there already are kept."""
     kept = read_manifest(models) if (models / NAME).is_file() else {}
+    history = {HISTORY: told} if (told := read_history(models)) else {}
     kept |= {entry.name: entry for entry in entries}
     models.mkdir(parents=True, exist_ok=True)
     partial = models / f"{NAME}.partial"
-    partial.write_text(json.dumps({name: asdict(kept[name]) for name in sorted(kept)}, indent=1) + "\n")
+    partial.write_text(json.dumps({name: asdict(kept[name]) for name in sorted(kept)} | history, indent=1) + "\n")
     partial.replace(models / NAME)
 
 
@@ -58,11 +60,20 @@ def read_manifest(models: Path) -> dict[str, Entry]:
     path = models / NAME
     try:
         told = json.loads(path.read_text())
-        return {name: Entry(**entry) for name, entry in told.items()}
+        return {name: Entry(**entry) for name, entry in told.items() if name != HISTORY}
     except OSError as error:
         raise ModelError(f"there is no model manifest at {path}", hint=REMEDY) from error
     except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"the model manifest {path} is broken: {error}", hint=REMEDY) from error
+
+
+def read_history(models: Path) -> list[str]:
+    """The names of the sets of models that were in use, the latest last; [] where none was ever switched to."""
+    path = models / NAME
+    if not path.is_file():
+        return []
+    read_manifest(models)  # tells what is wrong with a broken one
+    return [str(name) for name in json.loads(path.read_text()).get(HISTORY, [])]
 
 
 def verified(models: Path, entry: Entry) -> Path:

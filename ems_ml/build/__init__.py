@@ -10,9 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ems_ml import versions
     from ems_ml.build.checks import examine
     from ems_ml.build.learning import bring_reports, build_data, harvest, replay_history, tell_history
     from ems_ml.build.models import model_folders
+    from ems_ml.build.own import Looked, OwnTrained, look_at, train_own
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.build.training import Trained, answer_rows, evaluate_models, train_models
     from ems_ml.fix import EXIT_CODES, verdict_to_json
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from ems_ml.ingest.envelope import Envelope, parse_envelope, parse_event, public_key, sentry_report
     from ems_ml.ingest.files import Reading, read_file, read_jsonl, read_stream, shorten
     from ems_ml.ingest.reportlog import reports_of_lines, tail_reportlog
+    from ems_ml.ingest.tables import is_own_data
+    from ems_ml.ingest.tables.gather import Gathered
     from ems_ml.ingest.unpack import decompress
     from ems_ml.monitor.health import bracketed, port_free
     from ems_ml.monitor.recovery import Backoff
@@ -27,11 +31,14 @@ if TYPE_CHECKING:
     from ems_ml.monitor.types import Check, ProcessUse, Resources, State
     from ems_ml.pipeline import problem_to_json, result_to_json
     from ems_ml.store import SCOPES, StoredEvent, Waiting
+    from ems_ml.strategies.names import STRATEGY_NAMES
+    from ems_ml.versions import Version
 
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
     "ems_ml.build.learning": ("bring_reports", "build_data", "harvest", "replay_history", "tell_history"),
     "ems_ml.build.models": ("model_folders",),
+    "ems_ml.build.own": ("Looked", "OwnTrained", "look_at", "train_own"),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
     "ems_ml.build.training": ("Trained", "answer_rows", "evaluate_models", "train_models"),
     "ems_ml.harvest": ("Bars", "Built", "Ledger"),
@@ -39,6 +46,8 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.ingest.envelope": ("Envelope", "parse_envelope", "parse_event", "public_key", "sentry_report"),
     "ems_ml.ingest.files": ("Reading", "read_file", "read_jsonl", "read_stream", "shorten"),
     "ems_ml.ingest.reportlog": ("reports_of_lines", "tail_reportlog"),
+    "ems_ml.ingest.tables": ("is_own_data",),
+    "ems_ml.ingest.tables.gather": ("Gathered",),
     "ems_ml.ingest.unpack": ("decompress",),
     "ems_ml.monitor.health": ("bracketed", "port_free"),
     "ems_ml.monitor.recovery": ("Backoff",),
@@ -46,12 +55,17 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.monitor.types": ("Check", "ProcessUse", "Resources", "State"),
     "ems_ml.pipeline": ("problem_to_json", "result_to_json"),
     "ems_ml.store": ("SCOPES", "StoredEvent", "Waiting"),
+    "ems_ml.strategies.names": ("STRATEGY_NAMES",),
+    "ems_ml.versions": ("Version",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     """Import a name of this module where it is first asked for."""
+    if name == "versions":
+        value = globals()[name] = import_module("ems_ml.versions")
+        return value
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_WHERE[name]), name)
@@ -62,12 +76,16 @@ __all__ = [
     "EXIT_CODES",
     "MEMORY",
     "SCOPES",
+    "STRATEGY_NAMES",
     "Backoff",
     "Bars",
     "Built",
     "Check",
     "Envelope",
+    "Gathered",
     "Ledger",
+    "Looked",
+    "OwnTrained",
     "ProcessUse",
     "Reading",
     "Resources",
@@ -75,6 +93,7 @@ __all__ = [
     "StoredEvent",
     "System",
     "Trained",
+    "Version",
     "Waiting",
     "answer_rows",
     "bracketed",
@@ -85,6 +104,8 @@ __all__ = [
     "evaluate_models",
     "examine",
     "harvest",
+    "is_own_data",
+    "look_at",
     "measure",
     "model_folders",
     "parse_envelope",
@@ -103,5 +124,7 @@ __all__ = [
     "tail_reportlog",
     "tell_history",
     "train_models",
+    "train_own",
     "verdict_to_json",
+    "versions",
 ]

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ems_ml.build.models import model_folders
+from ems_ml.build.models import MODELS, model_folders
 from ems_ml.build.system import build
 from ems_ml.errors import EmsError
 from ems_ml.manifest import find_model
 from ems_ml.monitor import health
 from ems_ml.monitor.types import Check, State
 from ems_ml.settings import Settings
-
-MODELS = ("encoder", "grouper", "ranker")
 
 
 def examine(settings: Settings) -> tuple[Check, ...]:

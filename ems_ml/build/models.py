@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ems_ml.errors import UsageError
 from ems_ml.group import OnlineGrouper, PairModel
-from ems_ml.manifest import NAME, Entry, find_model, read_manifest
+from ems_ml.manifest import NAME, Entry, find_model, read_manifest, write_manifest
 from ems_ml.ports import Encoder, Grouper, Ranker
 from ems_ml.resources import shipped
 from ems_ml.settings import Settings
 
 ENCODERS = ("static", "transformer")
+MODELS = ("encoder", "grouper", "ranker")
 
 
 def model_folders(settings: Settings) -> tuple[Path, ...]:
@@ -58,3 +62,23 @@ def told_version(name: str, settings: Settings) -> str:
         if (folder / NAME).is_file() and (entry := read_manifest(folder).get(name)) is not None:
             return entry.version
     return ""
+
+
+def set_in_use(settings: Settings) -> tuple[int, int, int] | None:
+    """Something that changes when another set of models is put to use; None while there are no own ones."""
+    try:
+        told = (settings.models / NAME).stat()
+    except OSError:
+        return None
+    return told.st_mtime_ns, told.st_size, told.st_ino
+
+
+def copy_set(folders: Sequence[Path], target: Path) -> Path:
+    """The models that these folders would serve, whole and with a manifest of their own, in `target`; answers it."""
+    entries = []
+    for name in MODELS:
+        entry, place = find_model(name, folders)
+        shutil.copytree(place, target / name)
+        entries.append(replace(entry, folder=name))
+    write_manifest(target, entries)
+    return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,8 @@ from ems_ml.types import ErrorEvent, RankedStrategy, RawReport, Verdict
 
 if TYPE_CHECKING:
     from ems_ml.ports import SourceTree
+
+log = logging.getLogger(__name__)
 
 MEMORY = "sqlite://"  # a store that lives and dies with the process
 
@@ -65,6 +68,23 @@ class System:
         with self._lock:
             return models.load_ranker(self.settings)
 
+    def _models(self) -> tuple[Encoder, Grouper, Ranker]:
+        """The models in use now: where others were put to use since they were loaded, those are loaded instead.
+
+        An open store then compares with the vectors of their encoder, as a process that starts now would.
+        """
+        with self._lock:
+            seen = models.set_in_use(self.settings)
+            if vars(self).setdefault("_seen", seen) != seen:
+                for name in ("encoder", "grouper", "ranker"):
+                    vars(self).pop(name, None)
+                vars(self)["_seen"] = seen
+                log.info("other models were put to use and are loaded", extra={"models": str(self.settings.models)})
+                if "store" in vars(self):
+                    self.store.events.compare_with(self.encoder.version)
+            encoder = self.encoder
+            return encoder, self.grouper, self.ranker
+
     @cached_property
     def store(self) -> SqlStore:
         """The database, made or migrated where needed. Raises `StoreError` or `UsageError`."""
@@ -93,7 +113,7 @@ class System:
 
         `record`: False answers without storing, counting or publishing anything.
         """
-        encoder, grouper, ranker = self.encoder, self.grouper, self.ranker
+        encoder, grouper, ranker = self._models()
         reader: SourceTree | None = None
         store: CountingStore
         if source is not None:
@@ -125,7 +145,8 @@ class System:
     def rank(self, event: ErrorEvent) -> tuple[RankedStrategy, ...]:
         """Every strategy for an event, best first."""
         signatures = [self.normalizer.normalize(event)]
-        return self.ranker.rank(signatures, self.encoder.encode(signatures))[0]
+        encoder, _, ranker = self._models()
+        return ranker.rank(signatures, encoder.encode(signatures))[0]
 
     def repair(
         self,

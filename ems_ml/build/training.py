@@ -6,14 +6,14 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ems_ml.build.models import model_folders, thresholds
+from ems_ml.build.models import copy_set, model_folders, thresholds
 from ems_ml.build.system import MEMORY, System, build
 from ems_ml.dataset import load_data, read_data
 from ems_ml.embed.static import StaticEncoder
@@ -26,18 +26,19 @@ from ems_ml.manifest import Entry, entry_for, find_model, write_manifest
 from ems_ml.pipeline import problem_to_json, result_to_json
 from ems_ml.rank.linear import LinearRanker
 from ems_ml.rank.model import StrategyRanker, best_temperature
+from ems_ml.resources import shipped
 from ems_ml.settings import load_settings
 from ems_ml.strategies.names import STRATEGY_NAMES
 from ems_ml.train import evaluate, fit
 from ems_ml.train.examples import Examples, split_examples
 from ems_ml.types import Problem
+from ems_ml.versions import EVALUATION, Version, keep, note_run, use, version_in_use
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ems_ml.train.tracking import Run
 
-EVALUATION = "evaluation.json"
 Told = Callable[[str], None]
 
 
@@ -116,8 +117,10 @@ def train_models(
         told("judging them on packages that they never saw")
         judged = _judged(static, model, limits, ranker.export(), splits, seed, command="ems train")
         (made / EVALUATION).write_text(json.dumps(judged, indent=1) + "\n")
-        _install(made, target, entries)
+        _install(made, target, entries, "the shipped errors" if data is None else data.name)
     run = _tracked(system, target, judged, splits, {"seed": seed, "C": strength}) if track else None
+    if run is not None and (kept := version_in_use(target)) is not None:
+        note_run(target, kept, run.id)
     if run is not None:
         told(f"tracked as MLflow run {run.id}")
         system.bus.publish(ModelTrained(name="ems", version=run.registered, run=run.id))
@@ -214,41 +217,54 @@ def _judged(
     return evaluate.report(ranking, grouping, splits, versions, command=command)
 
 
-def _install(made: Path, target: Path, entries: list[Entry]) -> None:
-    """Puts the new models in place; the manifest, written last, switches to them in one step."""
-    stamp = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
-    target.mkdir(parents=True, exist_ok=True)
-    placed = []
+def _install(made: Path, target: Path, entries: list[Entry], data: str) -> None:
+    """Puts the new models in place; the manifest, written last, switches to them in one step.
+
+    An installation's own models become a version beside the older ones; a checkout's shipped folder keeps plain names.
+    """
+    if not (target / "README.md").is_file():
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        kept = keep(target, made, entries, Version(name="", when=when, data=data))
+        use(target, kept.name)
+        return
     for entry in entries:
-        # An installation's own models lie beside the older ones; a checkout's shipped folder keeps plain names.
-        folder = entry.folder if (target / "README.md").is_file() else f"{entry.folder}-{stamp}"
-        shutil.rmtree(target / folder, ignore_errors=True)
-        shutil.copytree(made / entry.folder, target / folder)
-        placed.append(replace(entry, folder=folder))
+        shutil.rmtree(target / entry.folder, ignore_errors=True)
+        shutil.copytree(made / entry.folder, target / entry.folder)
     shutil.copyfile(made / EVALUATION, target / EVALUATION)
-    write_manifest(target, placed)
+    write_manifest(target, entries)
 
 
 def _tracked(
     system: System, models: Path, judged: dict[str, Any], splits: dict[str, Examples], params: dict[str, Any]
 ) -> Run:
+    metrics = {f"{one['name']} {part}".strip(): one[part] for one in judged["top_k"] for part in ("value", "baseline")}
+    metrics |= {f"same cause AUC {one['baseline_name']}": one["baseline"] for one in judged["figures"][2:]}
+    metrics |= {"same cause AUC": judged["figures"][2]["value"], "ranking ECE": judged["ece"]}
+    told = {f"{name} packages": ", ".join(part.packages) for name, part in splits.items()}
+    told |= {f"{name} causes": str(part.causes) for name, part in splits.items()}
+    with TemporaryDirectory(prefix="ems-track-") as scratch:
+        evaluation = Path(scratch) / EVALUATION
+        evaluation.write_text(json.dumps(judged, indent=1) + "\n")
+        whole = copy_set([models, shipped("models")], Path(scratch) / "models")
+        return tracked(system, whole, evaluation, params=params | told | judged["versions"], metrics=metrics)
+
+
+def tracked(
+    system: System, models: Path, evaluation: Path, *, params: dict[str, Any], metrics: dict[str, float]
+) -> Run:
+    """One training as a run in MLflow. `models`: a whole set in a folder of that name, which is registered."""
     with warnings.catch_warnings(record=True):
         # MLflow advises on type hints where a model is defined, past every filter; a row's optional columns fit none.
         warnings.simplefilter("ignore", UserWarning)
         from ems_ml.train.pyfunc import LineModel
     from ems_ml.train.tracking import track
 
-    metrics = {f"{one['name']} {part}".strip(): one[part] for one in judged["top_k"] for part in ("value", "baseline")}
-    metrics |= {f"same cause AUC {one['baseline_name']}": one["baseline"] for one in judged["figures"][2:]}
-    metrics |= {"same cause AUC": judged["figures"][2]["value"], "ranking ECE": judged["ece"]}
-    told = {f"{name} packages": ", ".join(part.packages) for name, part in splits.items()}
-    told |= {f"{name} causes": str(part.causes) for name, part in splits.items()}
     return track(
         system.settings.tracking,
         system.settings.home / "mlartifacts",
-        params=params | told | judged["versions"],
+        params=params,
         metrics=metrics,
-        files={"evaluation": models / EVALUATION},
+        files={"evaluation": evaluation},
         models=models,
         python_model=LineModel(answer_rows),
     )

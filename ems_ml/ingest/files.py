@@ -97,20 +97,29 @@ def decode(data: bytes, *, name: str) -> str:
 
     Raises `InputError` where there is nothing, or nothing that is text.
     """
+    encoding, mark = encoding_of(data, name=name)
+    return data[mark:].decode(encoding, errors="replace")
+
+
+def encoding_of(data: bytes, *, name: str) -> tuple[str, int]:
+    """How the text that begins with `data` is encoded, and how many bytes its byte order mark takes.
+
+    "utf-8" where nothing speaks for another one. Raises `InputError` where there is nothing, or nothing that is text.
+    """
     if not data.strip():
         raise InputError(f"{name} is empty", hint="give an error report: a traceback, a log, a Sentry event")
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, errors="replace")
+            return encoding, len(mark)
     sample = data[:4096]
     for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         halves = sample[offset::2], sample[1 - offset :: 2]
         if len(sample) >= 4 and halves[0].count(0) > 0.8 * len(halves[0]) and halves[1].count(0) < 0.1 * len(sample):
-            return data.decode(encoding, errors="replace")
+            return encoding, 0
     controls = sum(1 for byte in sample if byte < 32 and byte not in b"\t\n\r\x0b\x0c\x1b\x08")
     if b"\x00" in sample or controls > 0.1 * len(sample):
         raise InputError(f"{name} is binary, not text", hint="give the log or traceback as text")
-    return data.decode("utf-8", errors="replace")
+    return "utf-8", 0
 
 
 def shorten(text: str, limit: int) -> tuple[str, int]:

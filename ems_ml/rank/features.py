@@ -11,6 +11,7 @@ from ems_ml.types import FrameKey, Role, Signature
 _WORD = re.compile(r"<\w+>|[A-Za-z_]{2,}")
 _NONE = "'NoneType'"
 OUTER = 2  # frames above the raise point whose line is looked at
+PLACES = 3  # of the application's frames, those nearest the raise point
 
 
 def features_of(signature: Signature) -> dict[str, float]:
@@ -98,6 +99,23 @@ def _function(frame: FrameKey) -> Iterator[str]:
         yield f"in {name}"
 
 
+def places_of(signature: Signature) -> tuple[str, ...]:
+    """Where in a team's own code it happened, as features that mean something in that code alone.
+
+    The shipped models know none of them; a model that is fitted to a team's own errors may.
+    """
+    own = [frame for frame in signature.frames if frame.in_app][-PLACES:]
+    found: dict[str, None] = {}
+    for frame in reversed(own):
+        folder, _, file = frame.file.rpartition("/")
+        for name in (f"at {frame.file}" if file else "", f"at {frame.function}()", f"at {folder}/" if folder else ""):
+            if name:
+                found[name] = None
+    return tuple(found)
+
+
 def matrix_columns(signatures: Sequence[Signature], columns: dict[str, int]) -> list[list[int]]:
     """For each signature the columns of those of its features that are known."""
-    return [sorted(columns[name] for name in features_of(one) if name in columns) for one in signatures]
+    return [
+        sorted(columns[name] for name in (*features_of(one), *places_of(one)) if name in columns) for one in signatures
+    ]

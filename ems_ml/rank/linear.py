@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ems_ml.errors import ModelError
-from ems_ml.rank.features import features_of, matrix_columns
+from ems_ml.rank.features import features_of, matrix_columns, places_of
 from ems_ml.types import RankedStrategy, Signature
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ class LinearRanker:
 
     def _why(self, signature: Signature, index: int) -> tuple[str, ...]:
         """The features that speak for this strategy more than for the average one, strongest first."""
-        known = [(name, self.columns[name]) for name in features_of(signature) if name in self.columns]
+        names = (*features_of(signature), *places_of(signature))
+        known = [(name, self.columns[name]) for name in names if name in self.columns]
         pull = [(float(self.weights[index, at] - self.weights[:, at].mean()), name) for name, at in known]
         return tuple(name for weight, name in sorted(pull, key=lambda pair: -pair[0])[:REASONS] if weight > 0)
 

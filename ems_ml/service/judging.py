@@ -13,7 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ems_ml.build import System, model_folders
+from ems_ml.build import System, model_folders, versions
 from ems_ml.errors import ModelError
 from ems_ml.service.views import CalibrationBin, ClassRow, Evaluation, Figure
 
@@ -23,12 +23,11 @@ Row = TypeVar("Row", Figure, CalibrationBin, ClassRow)
 
 def model_health(system: System) -> Evaluation:
     """The last evaluation of the models in use; an empty one where they were never evaluated. Raises `ModelError`."""
-    for folder in model_folders(system.settings):
-        if (folder / NAME).is_file():
-            return read_evaluation(folder / NAME)
-        if (folder / "manifest.json").is_file():
-            break  # these models are the ones in use, and nobody has judged them
-    return evaluation({})
+    own, shipped = model_folders(system.settings)
+    if versions.in_use(own) == versions.SHIPPED:
+        return read_evaluation(shipped / NAME) if (shipped / NAME).is_file() else evaluation({})
+    path = versions.evaluation_of(own)
+    return read_evaluation(path) if path else evaluation({})  # own models, which nobody has judged
 
 
 def read_evaluation(path: Path) -> Evaluation:

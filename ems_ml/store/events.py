@@ -76,6 +76,13 @@ class Events:
         self._held: dict[str, _Held] = {}
         self._lock = threading.RLock()
 
+    def compare_with(self, encoder: str) -> None:
+        """From now on hold the exemplars of this version of the encoder: other models were put to use."""
+        with self._lock:
+            if encoder != self._encoder:
+                self._encoder = encoder
+                self._held.clear()
+
     def candidates(self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32]) -> Candidates:
         """What could be the same in the event's project."""
         with self._database.read() as connection, self._lock:
@@ -190,7 +197,7 @@ class Events:
                         project=event.project,
                         pattern=assignment.pattern,
                         event=event.id,
-                        encoder=self._encoder,
+                        encoder=versions.get("encoder", self._encoder),  # that of this vector, whatever came since
                         signature=dumps(signature),
                         vector=np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
                     )

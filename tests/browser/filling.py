@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 import tempfile
@@ -15,6 +17,8 @@ from ems_ml.build import build
 from ems_ml.service import app
 from ems_ml.settings import load_settings
 from ems_ml.types import RawReport
+
+TICKET_NOTE = "<img src=x onerror='window.hurt=1'> **bold**"  # what a person may have written into a ticket
 
 
 def fill(home: Path, *, days: int = 1) -> list[str]:
@@ -69,3 +73,18 @@ def judged() -> dict[str, Any]:
         "versions": {"ranker": "linear-toy", "grouper": "pairs-toy"},
         "packages": {"train": ["boltons", "toolz"], "tune": ["packaging"], "test": ["jsonschema", "mistune"]},
     }
+
+
+def tickets(number: int = 160, *, delimiter: str = ";", encoding: str = "latin-1") -> bytes:
+    """A ticket system's export with a German head, and rows that cannot be used."""
+    from own_errors import SECRET, errors  # of the folder above, which `screenshots.py` has to add first
+
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, delimiter=delimiter)
+    rows.writerow(["Nr", "Aufgetreten am", "Fehlermeldung", "Lösung", "Dienst", "Bemerkung"])
+    for at, one in enumerate(errors(number)):
+        trace = one.trace + (f"\nkey={SECRET}" if at == 2 else "")
+        rows.writerow([at, f"{one.time:%d.%m.%Y %H:%M}", trace, one.label, one.project, TICKET_NOTE])
+    rows.writerow([900, "01.02.2026 10:00", "", "guard_none", "web", ""])
+    rows.writerow([901, "zu wenig"])
+    return text.getvalue().encode(encoding)

@@ -1,7 +1,7 @@
 """Pictures of the dashboard over real errors: `python tests/browser/screenshots.py OUT [--phone] [PAGE...]`.
 
 Fills a data folder of its own with the demo shop's errors, starts the dashboard, and writes a PNG for each page
-(`overview`, `patterns`, `pattern`, `classify`, `health`, `system`; `pattern` alone is what the README shows).
+(`overview`, `patterns`, `pattern`, `classify`, `train`, `health`, `system`; `pattern` alone is what the README shows).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from filling import fill, prepare
+from filling import fill, prepare, tickets
 from harness import BROWSERS, DESKTOP, PHONE, Visitor, dashboard, launch
 from playwright.sync_api import Page, sync_playwright
 
@@ -21,6 +21,7 @@ PATHS = {
     "patterns": "/patterns",
     "pattern": "/patterns?search=shipping_city",
     "classify": "/classify",
+    "train": "/train",
     "health": "/model-health",
     "system": "/system",
 }
@@ -38,6 +39,12 @@ def go(visitor: Visitor, name: str) -> Page:
         visitor.rest()
         page.get_by_role("button", name="Classify", exact=True).click()
         page.locator("[class*=st-key-card-near]").wait_for()
+    if name == "train":
+        page.locator("input[type=file]").set_input_files(
+            [{"name": "tickets.csv", "mimeType": "text/csv", "buffer": tickets(400)}]
+        )
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.locator("[class*=st-key-card-compare]").wait_for(timeout=180_000)
     visitor.rest()
     page.wait_for_timeout(700)  # charts draw after the script has ended
     return page
@@ -55,9 +62,9 @@ def main() -> None:
     if executable is None:
         sys.exit(f"needs {' or '.join(BROWSERS)}, which is not installed")
     given.out.mkdir(parents=True, exist_ok=True)
+    sys.path.append(str(Path(__file__).parents[1]))  # toy_models, own_errors
     with tempfile.TemporaryDirectory(prefix="ems-pictures-") as home:
         if given.toy_models:
-            sys.path.append(str(Path(__file__).parents[1]))
             import toy_models
 
             toy_models.write(Path(home) / "models")

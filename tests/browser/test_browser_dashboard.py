@@ -10,7 +10,7 @@ from harness import PHONE, Visitor
 from playwright.sync_api import Page, expect
 from shop_errors import HOSTILE
 
-PAGES = ["/", "/patterns", "/classify", "/model-health", "/system"]
+PAGES = ["/", "/patterns", "/classify", "/train", "/model-health", "/system"]
 NEW = """Traceback (most recent call last):
   File "/srv/press/worker.py", line 12, in run
     plate = engrave(job)

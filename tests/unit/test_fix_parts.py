@@ -10,11 +10,13 @@ import pytest
 from ems_ml.fix.budget import Budget
 from ems_ml.fix.command import Interpreter, SuiteCommand, find_command, import_roots, is_test_path
 from ems_ml.fix.match import Place, in_output, localise, matches, outside, reproduced
+from ems_ml.fix.propose import candidates
 from ems_ml.fix.runs import Failure, SuiteBench
 from ems_ml.fix.verify import SuiteVerifier
 from ems_ml.ports import Verifier
 from ems_ml.repo import DirectoryTree, Worktree
-from ems_ml.types import ErrorEvent, ExceptionRecord, Frame, Role
+from ems_ml.strategies import load_strategies
+from ems_ml.types import ErrorEvent, ExceptionRecord, Frame, RankedStrategy, Role
 
 PYTHON = Interpreter(program="/x/bin/python", version="3.11", prefix="/x", base_prefix="/usr", has_pytest=True)
 BARE = Interpreter(program="/x/bin/python", version="3.11", prefix="/x", base_prefix="/usr", has_pytest=False)
@@ -191,3 +193,17 @@ def test_a_comprehension_is_not_a_place_of_its_own() -> None:
     assert Place("a.py", "f").same(Place("a.py", "<genexpr>"))
     assert not Place("a.py", "f").same(Place("a.py", "<module>"))
     assert not Place("a.py", "f").same(Place("b.py", "f"))
+
+
+def test_a_teams_own_word_that_is_ranked_first_writes_nothing_and_the_strategies_go_on(tmp_path: Path) -> None:
+    source = tree(tmp_path, {"shop/a.py": "def f(user):\n    return user.name\n"})
+    frame = Frame(file="shop/a.py", function="f", line=2, code="return user.name")
+    error = ExceptionRecord(type="AttributeError", message="'NoneType' object has no attribute 'name'", frames=(frame,))
+    event = ErrorEvent(id="1", error=error)
+    ranking = [
+        RankedStrategy(name="Stammdaten pflegen", probability=0.9),
+        RankedStrategy(name="guard_none", probability=0.05),
+    ]
+    found = candidates(event, source, ranking=ranking, strategies=load_strategies())
+    assert found.proposals[0].strategy == "guard_none"
+    assert "Stammdaten pflegen" not in {one.strategy for one in found.proposals}

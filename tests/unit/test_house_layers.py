@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "ems_ml"
 
 GROUND = {"types", "errors", "resources"}
 PROMISES = {"ports", "settings", "events"}
-TOOLS = {"source", "repo", "sandbox", "align", "dataset", "manifest"}
+TOOLS = {"source", "repo", "sandbox", "align", "dataset", "manifest", "versions"}
 STEPS = {
     "ingest", "parse", "redact", "normalize", "embed", "group", "strategies",
     "rank", "fix", "harvest", "store", "monitor",
@@ -33,7 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"service"},
 }
 # Tools are few and independent; where one stands on another it is said here.
-TOOLS_ON_TOOLS: dict[str, set[str]] = {"dataset": {"source"}, "manifest": set(), "resources": {"errors"}}
+TOOLS_ON_TOOLS: dict[str, set[str]] = {
+    "dataset": {"source"},
+    "manifest": set(),
+    "versions": {"manifest"},
+    "resources": {"errors"},
+}
 
 #: Copied out into a project of its own by the demo; it never imports us.
 NOT_OURS = {"service/demo_shop"}

@@ -31,7 +31,7 @@ OPTIONS = {
     "server.headless": "true",
     "server.enableCORS": "true",
     "server.enableXsrfProtection": "true",
-    "server.maxUploadSize": "2",  # MB; no page takes a file
+    "server.maxUploadSize": "200",  # MB; only the page Train takes a file
     "server.maxMessageSize": "50",  # MB
     "server.fileWatcherType": "none",
     "server.runOnSave": "false",

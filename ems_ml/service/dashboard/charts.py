@@ -63,8 +63,14 @@ def _plain(chart: Any) -> Any:
     )
 
 
-def beside(rows: Iterable[tuple[str, str, float, float, float]], *, axis: str, height: int = 260) -> Any:
-    """Our shares beside the baseline's: (group, "EMS" or the baseline's name, value, low, high), all in [0, 1]."""
+def beside(
+    rows: Iterable[tuple[str, str, float, float, float]],
+    *,
+    axis: str,
+    height: int = 260,
+    colours: Sequence[str] = (ACCENT, GREY, WARN),
+) -> Any:
+    """Our shares beside others': (group, whose, value, low, high), all in [0, 1]; of at most as many as `colours`."""
     values = [dict(zip(("group", "who", "value", "low", "high"), row, strict=True)) for row in rows]
     order = list(dict.fromkeys(value["group"] for value in values))
     names = list(dict.fromkeys(str(value["who"]) for value in values))
@@ -77,7 +83,7 @@ def beside(rows: Iterable[tuple[str, str, float, float, float]], *, axis: str, h
         color=alt.Color(
             "who:N",
             sort=names,
-            scale=alt.Scale(domain=names, range=[ACCENT, GREY, WARN][: len(names)]),
+            scale=alt.Scale(domain=names, range=list(colours)[: len(names)]),
             legend=alt.Legend(title=None, orient="top", symbolType="square"),
         ),
         tooltip=[

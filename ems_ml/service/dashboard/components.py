@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ems_ml.errors import EmsError
 from ems_ml.service.dashboard.markup import Markup, show, tag
-from ems_ml.service.dashboard.phrases import percent, words
+from ems_ml.service.dashboard.phrases import label, percent
 from ems_ml.types import RankedStrategy
 
 
@@ -76,7 +76,7 @@ def strategies(ranked: Sequence[RankedStrategy], *, shown: int) -> None:
 def strategy_bar(ranked: RankedStrategy, *, first: bool) -> Markup:
     return tag(
         "div",
-        tag("div", tag("b", words(ranked.name)), tag("span", percent(ranked.probability)), cls="h"),
+        tag("div", tag("b", label(ranked.name)), tag("span", percent(ranked.probability)), cls="h"),
         tag("div", tag("i", style=f"width:{100 * ranked.probability:.1f}%"), cls="b"),
         tag("p", "; ".join(ranked.why), cls="w") if ranked.why else None,
         cls="ems-bar first" if first else "ems-bar",

@@ -19,7 +19,7 @@ from ems_ml.service.dashboard.decisions import (
 )
 from ems_ml.service.dashboard.links import href
 from ems_ml.service.dashboard.markup import Markup, join, show, tag
-from ems_ml.service.dashboard.phrases import ago, browser_zone, count, moment, percent, words
+from ems_ml.service.dashboard.phrases import ago, browser_zone, count, label, moment, percent, words
 from ems_ml.service.dashboard.rows import place, status, what
 from ems_ml.service.dashboard.stack import as_text
 from ems_ml.service.dashboard.state import system
@@ -117,7 +117,7 @@ def fixes(seen: PatternDetail) -> None:
         show(
             tag(
                 "div",
-                tag("div", badge(words(fix.verdict), kind), " ", tag("b", words(fix.strategy or "")), cls="t"),
+                tag("div", badge(words(fix.verdict), kind), " ", tag("b", label(fix.strategy or "")), cls="t"),
                 tag("p", fix.reason, cls="ems-note") if fix.reason else None,
                 tag("p", f"{ago(fix.time, now)}, {fix.seconds:.0f} s", cls="ems-note"),
                 tag("p", "branch ", tag("span", fix.branch, cls="ems-mono"), cls="ems-note") if fix.branch else None,

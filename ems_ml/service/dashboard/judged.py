@@ -7,7 +7,7 @@ import streamlit as st
 from ems_ml.service.dashboard import charts
 from ems_ml.service.dashboard.components import empty, heading, note, table
 from ems_ml.service.dashboard.markup import Markup, join, show, tag
-from ems_ml.service.dashboard.phrases import count, words
+from ems_ml.service.dashboard.phrases import count, label, words
 from ems_ml.service.views import Evaluation, Figure
 
 OURS = "EMS"
@@ -83,7 +83,7 @@ def confusion(seen: Evaluation) -> None:
         if not seen.labels:
             empty("The evaluation holds no confusion matrix.")
             return
-        labels = [words(name) for name in seen.labels]
+        labels = [label(name) for name in seen.labels]
         charts.draw(charts.confusion(labels, seen.confusion), says="the table of strategies below says it in numbers")
 
 
@@ -92,7 +92,7 @@ def classes(seen: Evaluation) -> None:
     with st.container(key="card-classes", height="stretch"):
         heading("By strategy", "on the packages held out")
         rows = [
-            (words(one.name), count(one.support), _number(one.recall), _number(one.precision), _or_blank(one.trained))
+            (label(one.name), count(one.support), _number(one.recall), _number(one.precision), _or_blank(one.trained))
             for one in sorted(seen.classes, key=lambda one: -one.support)
         ]
         show(table(("strategy", "errors", "found first", "right when first", "trained on"), rows, numeric=(1, 2, 3, 4)))

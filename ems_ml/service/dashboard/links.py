@@ -11,6 +11,7 @@ PATTERNS = "screens/patterns.py"
 PATTERN = "screens/pattern.py"
 CLASSIFY = "screens/classify.py"
 HEALTH = "screens/health.py"
+TRAIN = "screens/train.py"
 SYSTEM = "screens/machine.py"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from ems_ml.service.dashboard.links import CLASSIFY, HEALTH, OVERVIEW, PATTERN, PATTERNS, SYSTEM
+from ems_ml.service.dashboard.links import CLASSIFY, HEALTH, OVERVIEW, PATTERN, PATTERNS, SYSTEM, TRAIN
 from ems_ml.service.dashboard.state import guarded
 
 HERE = Path(__file__).parent
@@ -19,6 +19,7 @@ page = st.navigation(
         st.Page(OVERVIEW, title="Overview", url_path="overview", default=True),
         st.Page(PATTERNS, title="Patterns", url_path="patterns"),
         st.Page(CLASSIFY, title="Classify", url_path="classify"),
+        st.Page(TRAIN, title="Train", url_path="train"),
         st.Page(HEALTH, title="Model health", url_path="model-health"),
         st.Page(SYSTEM, title="System", url_path="system"),
         st.Page(PATTERN, title="Pattern", url_path="pattern", visibility="hidden"),  # reached by a link

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from ems_ml.build import STRATEGY_NAMES
+
 
 def count(number: int) -> str:
     """1234567 -> '1,234,567'."""
@@ -62,6 +64,11 @@ def moment(when: datetime, zone: tzinfo) -> str:
 def words(name: str) -> str:
     """A strategy's or setting's name as words: 'guard_none' -> 'guard none'."""
     return name.replace("_", " ")
+
+
+def label(name: str) -> str:
+    """A strategy's name as words; a word of the team's own as it stands."""
+    return words(name) if name in STRATEGY_NAMES else name
 
 
 def browser_zone() -> tzinfo:

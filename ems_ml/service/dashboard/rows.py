@@ -10,7 +10,7 @@ import streamlit as st
 from ems_ml.service.dashboard.components import badge, sparkline
 from ems_ml.service.dashboard.links import to_pattern
 from ems_ml.service.dashboard.markup import Markup, show, tag
-from ems_ml.service.dashboard.phrases import ago, count, many, percent, words
+from ems_ml.service.dashboard.phrases import ago, count, label, many, percent
 from ems_ml.service.views import PatternRow
 from ems_ml.types import PatternStatus
 
@@ -77,7 +77,7 @@ def _full(row: PatternRow, now: datetime) -> Markup:
             tag("small", "first ", ago(row.first_seen, now)),
             cls="c",
         ),
-        tag("div", tag("b", words(top.name)), tag("small", "likeliest fix, ", percent(top.probability)), cls="s")
+        tag("div", tag("b", label(top.name)), tag("small", "likeliest fix, ", percent(top.probability)), cls="s")
         if top
         else tag("div", tag("small", "no fix ranked"), cls="s"),
         cls="ems-row wide" if row.counts else "ems-row",
