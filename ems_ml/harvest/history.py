@@ -22,12 +22,11 @@ from ems_ml.harvest.faults import append, read_corpus, silent
 from ems_ml.harvest.licences import licence_of
 from ems_ml.harvest.replay import REPLAY_OUTCOMES, Replayer
 from ems_ml.harvest.spread import Post, posts, spread
-from ems_ml.harvest.told import changed_places, history_folder, projects_of
+from ems_ml.harvest.told import Recognise, changed_places, history_folder, projects_of
 from ems_ml.harvest.types import KEPT, Bounds
 
 log = logging.getLogger(__name__)
 
-Recognise = Callable[[str, str], list[tuple[str, float]]]
 SINCE = "2016-01-01"
 BOUNDS = replace(Bounds(), fault_seconds=30.0)
 
@@ -211,10 +210,7 @@ def _replay_era(
 
 def _head(candidate: Candidate, recognise: Recognise) -> dict[str, Any]:
     """What a candidate is, whatever comes of it: its fix with its real lines and what is recognised in it."""
-    scores: dict[str, float] = {}
-    for change in candidate.sources:
-        for strategy, score in recognise(change.before or "", change.after or ""):
-            scores[strategy] = max(score, scores.get(strategy, 0.0))
+    found = recognise([(change.before or "", change.after or "") for change in candidate.sources])
     place = next((one for change in candidate.sources for one in changed_places(change)), None)
     return {
         "commit": candidate.commit,
@@ -224,7 +220,7 @@ def _head(candidate: Candidate, recognise: Recognise) -> dict[str, Any]:
             "file": place.file if place else candidate.sources[0].path,
             "line": place.line if place else None,
             "function": place.function if place else "",
-            "strategies": sorted(scores.items(), key=lambda pair: -pair[1]),
+            "strategies": list(found),
             "removed": list(candidate.removed),
             "added": list(candidate.added),
         },

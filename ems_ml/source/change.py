@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ class Edit:
     """One place that differs: `before` became `after` (None: nothing stood there), below `parent` in the old tree.
 
     `field` names the place in the parent: "test" of an `if`, "args" of a call. `path` are the kinds of nodes from
-    the root to the parent.
+    the root to the parent. `around` is the innermost function around the place in the new tree.
     """
 
     before: ast.AST | None
@@ -29,6 +29,7 @@ class Edit:
     field: str
     path: tuple[str, ...]
     parent_after: ast.AST
+    around: ast.AST | None = None
 
 
 @lru_cache(maxsize=256)
@@ -79,6 +80,12 @@ def dump(node: ast.AST | None) -> str:
 
 
 def _compared(old: ast.AST, new: ast.AST, path: tuple[str, ...]) -> Iterator[Edit]:
+    for edit in _below(old, new, path):
+        inner = edit.around is None and isinstance(new, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield replace(edit, around=new) if inner else edit
+
+
+def _below(old: ast.AST, new: ast.AST, path: tuple[str, ...]) -> Iterator[Edit]:
     here = (*path, type(old).__name__)
     for name in old._fields:
         a, b = getattr(old, name, None), getattr(new, name, None)

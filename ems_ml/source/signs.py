@@ -16,12 +16,8 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from ems_ml.source.change import Edit, dump, edits, hunks
+from ems_ml.source.guards import called, guards, last_name, words_in
 from ems_ml.source.shapes import BUILTINS, EXCEPTIONS
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
 
 _CALLS = {
     name: kind
@@ -54,14 +50,9 @@ _CALLS = {
     }.items()
     for name in names.split()
 }
-_OWN_SIGN = _words(
+_OWN_SIGN = words_in(
     "str int float list tuple dict set bytes get pop getattr hasattr isinstance len getcwd copy deepcopy encode decode "
     "open super sorted zip range enumerate max min next iter type repr map filter join strip close"
-)
-_TAKES_ALL = _words("len min max sum next sorted list tuple set iter reversed enumerate zip any all map")
-_OF_CONTAINERS = _words(
-    "append extend items keys values pop split splitlines strip startswith endswith join insert remove sort "
-    "popleft iteritems itervalues lower upper rstrip lstrip shape index"
 )
 _SETTINGS = frozenset({"encoding", "errors", "charset"})
 _LIMITS = re.compile(r"(?i)limit|max|depth|size|recurs|memo|cache|timeout|guard|seen|visited")
@@ -114,7 +105,7 @@ def _comparison(test: ast.Compare) -> str:
     if any(isinstance(side, ast.Constant) and side.value is None for side in sides):
         return "none"
     names = {called(side) for side in sides}
-    last = {_last_name(side) for side in sides}
+    last = {last_name(side) for side in sides}
     if names & {"type"} or any(_KIND.match(name) for name in last):
         return "type"
     if any(_version(side) for side in sides):
@@ -138,17 +129,6 @@ def _version(node: ast.AST) -> bool:
         and one.value.id in ("sys", "os", "six", "compat")
         for one in ast.walk(node)
     ) or (isinstance(node, ast.Name) and node.id in ("PY2", "PY3", "WINDOWS", "TYPE_CHECKING"))
-
-
-def called(node: ast.AST | None) -> str:
-    """The last name of what is called: `len`, `get` of `d.get(k)`; "" for what is no plain call."""
-    return _last_name(node.func) if isinstance(node, ast.Call) else ""
-
-
-def _last_name(node: ast.AST | None) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    return node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def way_out(block: list[ast.stmt]) -> str:
@@ -211,14 +191,14 @@ def _signs(node: ast.AST, inside: str) -> Iterator[str]:
         yield f"handler:{way_out(node.body)}"
         kinds_ = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
         for one in kinds_:
-            name = _last_name(one)
+            name = last_name(one)
             yield "catches"
             yield "catches:" + (name if name in EXCEPTIONS else "own" if name else "all")
     elif isinstance(node, ast.With | ast.AsyncWith):
         yield "with"
         yield from (f"with:{_CALLS.get(called(item.context_expr), 'other')}" for item in node.items)
     elif isinstance(node, ast.Raise):
-        name = _last_name(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+        name = last_name(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
         yield "raise"
         yield "raise:" + (name if name in EXCEPTIONS else "own" if name else "again")
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -331,46 +311,6 @@ def _call(node: ast.Call) -> Iterator[str]:
         yield "argument:star"
 
 
-def tested_anew(before: ast.AST | None, after: ast.AST | None) -> list[ast.expr]:
-    """What plain truth tests in the new side of an edit ask for and the old side did not."""
-    if after is None:
-        return []
-    old = {dump(one) for one in _truths(before)} if before is not None else set()
-    return [one for one in _truths(after) if dump(one) not in old]
-
-
-def _truths(node: ast.AST) -> Iterator[ast.expr]:
-    """The names, attributes and items that stand as a condition, or as a part of one, below a node."""
-    for one in ast.walk(node):
-        parts = one.values if isinstance(one, ast.BoolOp) else [getattr(one, "test", None)]
-        for part in parts:
-            if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not):
-                part = part.operand
-            if isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
-                yield part
-
-
-def used_as(subject: ast.expr, place: ast.AST) -> str:
-    """What a place does with a thing: `container` (item, iteration, length), `object` (attribute, call), or `value`."""
-    wanted, found = dump(subject), "value"
-    for node in ast.walk(place):
-        if isinstance(node, ast.Subscript) and dump(node.value) == wanted:
-            return "container"
-        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension) and dump(node.iter) == wanted:
-            return "container"
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.FloorDiv) and dump(node.right) == wanted:
-            return "container"
-        if called(node) in _TAKES_ALL and any(dump(one) == wanted for one in getattr(node, "args", ())):
-            return "container"
-        if isinstance(node, ast.Attribute) and dump(node.value) == wanted:
-            if node.attr in _OF_CONTAINERS:
-                return "container"
-            found = "object"
-        elif isinstance(node, ast.Call) and dump(node.func) == wanted:
-            found = "object"
-    return found
-
-
 def _moved(found: Sequence[Edit]) -> int:
     """How many statements went from one place to another."""
     gone: Counter[str] = Counter()
@@ -429,11 +369,11 @@ def _edit_signs(edit: Edit) -> Iterator[str]:
             yield f"unwrapped:{_CALLS.get(called(one), 'call') if called(one) else a}"
         if called(one) and called(other):
             yield "edit:call name" if called(one) != called(other) else "edit:same call"
-        a, b = _last_name(one), _last_name(other)
+        a, b = last_name(one), last_name(other)
         if a and b:
             near = SequenceMatcher(None, a, b, autojunk=False).ratio() > 0.6
             yield "renamed:not" if a == b else "renamed:near" if near else "renamed:far"
-    for subject in tested_anew(one, other):
-        yield f"guards:{used_as(subject, edit.parent_after)}"
-        name = _last_name(subject)
+    for subject, use in guards(edit):
+        yield f"guards:{use}"
+        name = last_name(subject)
         yield "guards:plural" if name.endswith("s") and not name.endswith("ss") else "guards:single"

@@ -29,7 +29,7 @@ class CatchException:
                 best = max(best, 0.97)
             elif _suppresses(edit.after) and not _suppresses(edit.before):
                 best = max(best, 0.975)
-            elif edit.before is None and edit.field == "args" and base.call_name(edit.parent) in SUPPRESSES:
+            elif edit.before is None and edit.field == "args" and base.call_name(edit.parent) in base.SUPPRESSES:
                 best = max(best, 0.97)
             elif edit.before is None and edit.field == "elts" and _named_error(edit.after):
                 best = max(best, 0.8)  # one more kind in a tuple that a handler names
@@ -99,13 +99,12 @@ class CatchException:
                 yield from base.offer(place, self.name, text, f"Also catch {named}", 0.9)
 
 
-SUPPRESSES = ("suppress", "ignoring", "ignored")
-
-
 def _suppresses(node: ast.AST | None) -> bool:
     """`with suppress(...)`, or the call of it."""
     items = node.items if isinstance(node, ast.With | ast.AsyncWith) else ()
-    return base.call_name(node) in SUPPRESSES or any(base.call_name(one.context_expr) in SUPPRESSES for one in items)
+    return base.call_name(node) in base.SUPPRESSES or any(
+        base.call_name(one.context_expr) in base.SUPPRESSES for one in items
+    )
 
 
 def _named_error(node: ast.AST | None) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from ems_ml.ports import SourceTree
 from ems_ml.source.change import Edit, edits
+from ems_ml.source.guards import guards
 from ems_ml.source.module import Module
-from ems_ml.source.signs import tested_anew, used_as
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
 
@@ -111,7 +111,7 @@ def _needs(place: base.Place, kind: str) -> Iterator[tuple[ast.expr, str, tuple[
 
 def _guards(found: Sequence[Edit]) -> float:
     """How far new plain truth tests, `if x:`, stand before an item, a loop or a length of `x`, or what wraps `len`."""
-    uses = {used_as(one, edit.parent_after) for edit in found for one in tested_anew(edit.before, edit.after)}
+    uses = {use for edit in found for _, use in guards(edit)}
     if any(base.call_name(edit.after) == "len" and edit.field in ("test", "values") for edit in found):
         return 0.9
     return 0.82 if "container" in uses else 0.0

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from ems_ml.ports import SourceTree
 from ems_ml.source.change import Edit, dump, edits
+from ems_ml.source.guards import guards
 from ems_ml.source.module import Module
-from ems_ml.source.signs import tested_anew, used_as
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
 
@@ -116,7 +116,7 @@ class GuardNone:
 
 def _guards(found: Sequence[Edit]) -> float:
     """How far new plain truth tests, `if x:`, stand before the use of an attribute of `x` or a call of it."""
-    uses = {used_as(one, edit.parent_after) for edit in found for one in tested_anew(edit.before, edit.after)}
+    uses = {use for edit in found for _, use in guards(edit)}
     return 0.7 if uses == {"object"} else 0.5 if "object" in uses else 0.0
 
 

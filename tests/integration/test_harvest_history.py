@@ -15,7 +15,7 @@ from harvest_toys import lay, toy
 
 from ems_ml.errors import InputError
 from ems_ml.harvest.history import ReplayLedger, Replays, replay_histories
-from ems_ml.strategies import load_strategies, recognise
+from ems_ml.strategies import load_strategies, recognise_commit
 
 HEALTHY = """
 def price(table, name):
@@ -71,7 +71,10 @@ def records(cache: Path) -> dict[str, Mapping[str, Any]]:
 
 def go(history: Path, cache: Path, *more: Path) -> Replays:
     return replay_histories(
-        [history, *more], recognise=partial(recognise, strategies=load_strategies()), cache=cache, since="2020-01-01"
+        [history, *more],
+        recognise=partial(recognise_commit, strategies=load_strategies()),
+        cache=cache,
+        since="2020-01-01",
     )
 
 
