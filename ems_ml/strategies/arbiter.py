@@ -75,7 +75,7 @@ class Arbiter:
         """How likely each name is the primary one, in (0, 1), all together 1."""
         order = plain_order({name: score for name, score in scores.items() if name in _ORDER})
         logits = list(self.bias)
-        for feature, value in features(signs, scores, files).items():
+        for feature, value in sorted(features(signs, scores, files).items()):
             for k, weight in enumerate(self.rows.get(feature, ())):
                 logits[k] += weight * value
         for k, name in enumerate(self.names):

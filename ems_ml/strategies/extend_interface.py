@@ -31,8 +31,9 @@ class ExtendInterface:
     def recognise(self, before: str, after: str) -> float:
         """High where a method, class, class attribute or parameter default was added."""
         best = 0.0
-        for edit in edits(before, after):
-            if edit.before is None and _helps(edit.after):
+        found = edits(before, after)
+        for edit in found:
+            if edit.before is None and len(found) > 1 and _helps(edit.after):
                 best = max(best, 0.6)  # made for what else was changed
             elif (
                 edit.before is None and isinstance(edit.after, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
