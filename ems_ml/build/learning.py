@@ -14,7 +14,7 @@ from ems_ml.harvest.history import SINCE, Replays, replay_histories
 from ems_ml.harvest.reports import ReportFile, harvest_reports
 from ems_ml.harvest.told import ToldHistories, tell_histories
 from ems_ml.ingest.junit import read_test_reports
-from ems_ml.strategies import STRATEGY_NAMES, recognise, recognise_commit
+from ems_ml.strategies import STRATEGY_NAMES, recognise_commit, recognise_undoing
 
 
 def harvest(
@@ -81,7 +81,7 @@ def tell_history(
     strategies = system.strategies
     return tell_histories(
         repositories,
-        recognise=lambda before, after: recognise(before, after, strategies),
+        recognise=lambda files: recognise_commit(files, strategies),
         redact_text=system.redactor.redact_text,
         cache=system.settings.cache,
         name=name,
@@ -109,8 +109,8 @@ def replay_history(
     """
     return replay_histories(
         repositories,
-        recognise=partial(recognise, strategies=system.strategies),
-        recognise_commit=partial(recognise_commit, strategies=system.strategies),
+        recognise=partial(recognise_commit, strategies=system.strategies),
+        recognise_undoing=partial(recognise_undoing, strategies=system.strategies),
         cache=system.settings.cache,
         name=name,
         since=since or SINCE,

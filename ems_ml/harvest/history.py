@@ -25,15 +25,14 @@ from ems_ml.harvest.relabel import head, relabel
 from ems_ml.harvest.replay import REPLAY_OUTCOMES
 from ems_ml.harvest.replay_era import EraReplay
 from ems_ml.harvest.spread import Post, posts, spread
-from ems_ml.harvest.told import history_folder, projects_of
+from ems_ml.harvest.told import Recognise, history_folder, projects_of
 from ems_ml.harvest.types import KEPT
 from ems_ml.harvest.worker import claim
 from ems_ml.repo import git, undoes
 
 log = logging.getLogger(__name__)
 
-Recognise = Callable[[str, str], list[tuple[str, float]]]
-RecogniseCommit = Callable[[str, str | None], list[tuple[str, float]]]  # its message, and the commit that it undoes
+RecogniseUndoing = Callable[[str, str | None], list[tuple[str, float]]]  # its message, and the commit that it undoes
 SINCE = "2016-01-01"
 
 
@@ -85,7 +84,7 @@ class Replays:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     recognise: Recognise
-    recognise_commit: RecogniseCommit
+    recognise_undoing: RecogniseUndoing
     cache: Path
     since: str
     seconds: float
@@ -97,7 +96,7 @@ def replay_histories(
     repositories: Sequence[Path],
     *,
     recognise: Recognise,
-    recognise_commit: RecogniseCommit,
+    recognise_undoing: RecogniseUndoing,
     cache: Path,
     name: str | None = None,
     since: str = SINCE,
@@ -111,13 +110,13 @@ def replay_histories(
 
     name: the project's, where there is one repository; else each folder's name counts. since: a day. seconds: for
     each history. python: the interpreter whose environments run the tests; else this one. jobs: histories at a time,
-    by joblib. recognise, recognise_commit: must be picklable where `jobs` is more than one. A folder that cannot be
+    by joblib. recognise, recognise_undoing: must be picklable where `jobs` is more than one. A folder that cannot be
     replayed is a line in `problems` and stops no other; where none can, its error is raised.
     """
     named = projects_of(repositories, name)
     order = _Order(
         recognise=recognise,
-        recognise_commit=recognise_commit,
+        recognise_undoing=recognise_undoing,
         cache=cache,
         since=since,
         seconds=seconds,
@@ -204,11 +203,9 @@ def _replay(project: str, repository: Path, order: _Order, post: Post) -> Replay
 
 
 def _strategies(repository: Path, order: _Order, candidate: Candidate) -> list[tuple[str, float]]:
-    """What is recognised in a commit, best first: in its message and history, and in each file that it changes."""
+    """What is recognised in a commit, best first: in its message and history, and in the files that it changes."""
     message = git("show", "--no-patch", "--encoding=UTF-8", "--format=%B", candidate.commit, cwd=repository)
     undone = undoes(repository, candidate.commit, candidate.parent, [change.path for change in candidate.sources])
-    scores = dict(order.recognise_commit(message, undone))
-    for change in candidate.sources:
-        for strategy, score in order.recognise(change.before or "", change.after or ""):
-            scores[strategy] = max(score, scores.get(strategy, 0.0))
+    files = [(change.before or "", change.after or "") for change in candidate.sources]
+    scores = dict(order.recognise(files)) | dict(order.recognise_undoing(message, undone))
     return sorted(scores.items(), key=lambda pair: -pair[1])

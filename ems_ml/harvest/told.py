@@ -44,7 +44,8 @@ _MAY_NAME = "(Error|Exit|Iteration|Interrupt)"
 _ADDED = re.compile(r"\+(?!\+\+ )")
 _DEFINED = re.compile(r"(?P<indent>\s*)(?:async\s+)?(?:def|class)\s+(?P<name>\w+)")
 
-Recognise = Callable[[str, str], Sequence[tuple[str, float]]]  # a file before and after -> strategies with scores
+#: Each file of a change before and after -> strategies with scores, best first.
+Recognise = Callable[[Sequence[tuple[str, str]]], Sequence[tuple[str, float]]]
 RedactText = Callable[[str], str]
 
 
@@ -321,7 +322,7 @@ def _unfit(entry: Entry) -> str | None:
 def _fix(
     candidate: Candidate, said: Told, message: str, main: bool, recognise: Recognise, redact_text: RedactText
 ) -> ToldFix | str:
-    scores: dict[str, float] = {}
+    texts: list[tuple[str, str]] = []
     places: list[Place] = []
     for change in candidate.sources:
         if change.before is None or change.after is None:
@@ -330,9 +331,9 @@ def _fix(
         places += changed_places(change)
         if before is None or after is None:
             return "not readable as Python"
-        for name, score in recognise(before, after):
-            scores[name] = max(score, scores.get(name, 0.0))
-    if not scores:
+        texts.append((before, after))
+    strategies = tuple(recognise(texts))
+    if not strategies:
         return "no strategy recognised"
     subject = message.strip().partition("\n")[0]
     first = places[0] if places else None
@@ -343,7 +344,7 @@ def _fix(
         where=said.where,
         main=main,
         words=message_words(*(redact_text(text) for text in dict.fromkeys((subject, said.sentence)))),
-        strategies=tuple(sorted(scores.items(), key=lambda pair: -pair[1])),
+        strategies=strategies,
         file=first.file if first else candidate.sources[0].path,
         function=first.function if first else "",
         shapes=tuple(places[:MOST_PLACES]),

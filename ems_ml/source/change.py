@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 
 from ems_ml.source.module import Module
+
+_CONTINUES = re.compile(r"(?:else|elif|except|finally|case)\b")  # a line of these goes on with what stands above it
+_INNER = (" ", "\t", "#", ")", "]", "}", "\n", "\r")
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Edit:
     """One place that differs: `before` became `after` (None: nothing stood there), below `parent` in the old tree.
 
     `field` names the place in the parent: "test" of an `if`, "args" of a call. `path` are the kinds of nodes from
-    the root to the parent.
+    the root to the parent. `around` is the innermost function around the place in the new tree.
     """
 
     before: ast.AST | None
@@ -25,18 +29,49 @@ class Edit:
     field: str
     path: tuple[str, ...]
     parent_after: ast.AST
+    around: ast.AST | None = None
 
 
 @lru_cache(maxsize=256)
 def edits(before: str, after: str) -> tuple[Edit, ...]:
     """The edits between two texts of a file; () where one is not valid Python or nothing but layout differs."""
-    old, new = Module.of(before), Module.of(after)
-    if old is None or new is None:
-        return ()
     try:
-        return tuple(_compared(old.tree, new.tree, ()))
+        return tuple(edit for old, new in hunks(before, after) for edit in _compared(old, new, ()))
     except RecursionError:
         return ()
+
+
+@lru_cache(maxsize=64)
+def hunks(before: str, after: str) -> tuple[tuple[ast.Module, ast.Module], ...]:
+    """The runs of top-level statements that differ, parsed; () where a text is not valid Python.
+
+    Only these runs are parsed, unless one cannot be understood without what surrounds it (a string over several
+    lines): then it is the two whole files.
+    """
+    found = []
+    old, new = _blocks(before), _blocks(after)
+    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        one, other = Module.of("".join(old[i:j])), Module.of("".join(new[k:m]))
+        if one is None or other is None:
+            one, other = Module.of(before), Module.of(after)
+            return () if one is None or other is None else ((one.tree, other.tree),)
+        found.append((one.tree, other.tree))
+    return tuple(found)
+
+
+def _blocks(text: str) -> list[str]:
+    """The text cut before each line that begins a top-level statement."""
+    blocks: list[list[str]] = [[]]
+    decorated = False
+    for line in text.splitlines(keepends=True):
+        inner = line.startswith(_INNER) or _CONTINUES.match(line)
+        if not inner and not decorated:
+            blocks.append([])
+        blocks[-1].append(line)
+        decorated = line.startswith("@") or (decorated and bool(inner))
+    return ["".join(lines) for lines in blocks if lines]
 
 
 def dump(node: ast.AST | None) -> str:
@@ -45,6 +80,12 @@ def dump(node: ast.AST | None) -> str:
 
 
 def _compared(old: ast.AST, new: ast.AST, path: tuple[str, ...]) -> Iterator[Edit]:
+    for edit in _below(old, new, path):
+        inner = edit.around is None and isinstance(new, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield replace(edit, around=new) if inner else edit
+
+
+def _below(old: ast.AST, new: ast.AST, path: tuple[str, ...]) -> Iterator[Edit]:
     here = (*path, type(old).__name__)
     for name in old._fields:
         a, b = getattr(old, name, None), getattr(new, name, None)

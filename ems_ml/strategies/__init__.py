@@ -1,21 +1,35 @@
 """One idea of a fix a file, seen from three sides: recognised in a diff, its absence injected, itself proposed.
 
 `load_strategies` gives those built in and those that other packages add by the entry point group
-`ems_ml.strategies`; `recognise` is the one arbiter of what a change did, `recognise_commit` of what a commit did that
+`ems_ml.strategies`; `recognise` is the one arbiter of what a change did, `recognise_undoing` of what a commit did that
 no file shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 
 from ems_ml.errors import UsageError
 from ems_ml.ports import HistoryStrategy, Strategy
+from ems_ml.source.signs import signs
+from ems_ml.strategies.arbiter import plain_order, shipped_arbiter
+from ems_ml.strategies.environment import is_script
 from ems_ml.strategies.names import STRATEGIES, STRATEGY_NAMES
 
-__all__ = ["BUILT_IN", "STRATEGIES", "STRATEGY_NAMES", "load_strategies", "recognise", "recognise_commit"]
+__all__ = [
+    "BUILT_IN",
+    "STRATEGIES",
+    "STRATEGY_NAMES",
+    "load_strategies",
+    "recognise",
+    "recognise_commit",
+    "recognise_undoing",
+]
+
+LEAST = 0.01  # of probability; a less likely name is not told
 
 #: Those with a file of their own, the more specific first.
 BUILT_IN = (
@@ -71,13 +85,44 @@ def load_strategies() -> tuple[Strategy, ...]:
 
 
 def recognise(before: str, after: str, strategies: Iterable[Strategy]) -> list[tuple[str, float]]:
-    """What the change of one file did: names with scores in (0, 1], best first; of equals the more specific first."""
-    order = {name: rank for rank, name in enumerate(STRATEGY_NAMES)}
-    scored = [(strategy.name, strategy.recognise(before, after)) for strategy in strategies]
-    return sorted([pair for pair in scored if pair[1] > 0], key=lambda pair: (-pair[1], order.get(pair[0], len(order))))
+    """What the change of one file did, as `recognise_commit` has it."""
+    return recognise_commit([(before, after)], strategies)
 
 
-def recognise_commit(message: str, undoes: str | None, strategies: Iterable[Strategy]) -> list[tuple[str, float]]:
+def recognise_commit(files: Sequence[tuple[str, str]], strategies: Iterable[Strategy]) -> list[tuple[str, float]]:
+    """What a change of one or more files did as a whole: names with scores in (0, 1], best first.
+
+    files: each one's text before and after. Empty where no strategy knows anything in it. For Python code a score is
+    how likely that name is the primary one, as the trained arbiter has it; a strategy of another package, which it
+    does not know, stands where its own score puts it beside the best of ours. For requirements, scripts and settings,
+    and for code that cannot be parsed, it is the strategy's own score, of equals the more specific first.
+    """
+    told: Counter[str] = Counter()
+    scores: dict[str, float] = {}
+    known = [*strategies]
+    differing = 0
+    for before, after in files:
+        found = Counter[str]() if is_script(before, after) else signs(before, after)
+        told.update(found)
+        differing += bool(found)
+        for strategy in known:
+            scores[strategy.name] = max(strategy.recognise(before, after), scores.get(strategy.name, 0.0))
+    order = plain_order(scores)
+    if not order or not told:
+        return [(name, scores[name]) for name in order]
+    likely = {
+        name: probability
+        for name, probability in shipped_arbiter().probabilities(told, scores, differing).items()
+        if name in scores and probability >= LEAST
+    }
+    ours = max((score for name, score in scores.items() if name in STRATEGY_NAMES), default=0.0)
+    best = max(likely.values(), default=1.0)
+    others = {name: scores[name] for name in order if name not in STRATEGY_NAMES}
+    likely |= {name: min(1.0, best * score / ours) if ours else score for name, score in others.items()}
+    return sorted(likely.items(), key=lambda pair: (-pair[1], order.index(pair[0]) if pair[0] in order else len(order)))
+
+
+def recognise_undoing(message: str, undoes: str | None, strategies: Iterable[Strategy]) -> list[tuple[str, float]]:
     """What a commit did that its files alone do not show: names with scores in (0, 1], best first.
 
     undoes: the earlier commit that it takes back to the letter, where there is one.

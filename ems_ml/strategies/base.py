@@ -13,6 +13,7 @@ from ems_ml.types import ErrorEvent, Frame, Injection, Proposal, Role
 
 MAX_PLACES = 5  # frames looked at, from the raise point upward
 MAX_PROPOSALS = 12
+SUPPRESSES = ("suppress", "ignoring", "ignored")  # what a `with` is called that lets exceptions go
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,14 @@ class CatchException:
                 best = max(best, 0.97 if _kinds(edit.after) > _kinds(edit.before) else 0.85)
             elif "ExceptHandler" in edit.path[-2:] and edit.field == "elts" and edit.before is None:
                 best = max(best, 0.97)
-            elif base.call_name(edit.after) == "suppress" and base.call_name(edit.before) != "suppress":
-                best = max(best, 0.9)
+            elif _suppresses(edit.after) and not _suppresses(edit.before):
+                best = max(best, 0.975)
+            elif edit.before is None and edit.field == "args" and base.call_name(edit.parent) in base.SUPPRESSES:
+                best = max(best, 0.97)
+            elif edit.before is None and edit.field == "elts" and _named_error(edit.after):
+                best = max(best, 0.8)  # one more kind in a tuple that a handler names
+            elif isinstance(edit.after, ast.stmt) and not isinstance(edit.before, ast.stmt) and _handles(edit.after):
+                best = max(best, 0.8)  # deeper in what is new
         return best
 
     def inject(self, source: str) -> Iterator[Injection]:
@@ -91,6 +97,23 @@ class CatchException:
                 inner = written[1:-1].rstrip(", ") if isinstance(handler.type, ast.Tuple) else written
                 text = module.replace(handler.type, f"({inner}, {named})")
                 yield from base.offer(place, self.name, text, f"Also catch {named}", 0.9)
+
+
+def _suppresses(node: ast.AST | None) -> bool:
+    """`with suppress(...)`, or the call of it."""
+    items = node.items if isinstance(node, ast.With | ast.AsyncWith) else ()
+    return base.call_name(node) in base.SUPPRESSES or any(
+        base.call_name(one.context_expr) in base.SUPPRESSES for one in items
+    )
+
+
+def _named_error(node: ast.AST | None) -> bool:
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name.endswith(("Error", "Exception"))
+
+
+def _handles(node: ast.AST) -> bool:
+    return any(isinstance(one, ast.ExceptHandler) for one in ast.walk(node))
 
 
 def _inside(statement: ast.stmt, block: list[ast.stmt], module: Module) -> bool:

@@ -40,6 +40,19 @@ _COMPARED = re.compile(r"not supported between instances of '(\w+)' and '(\w+)'"
 _JOINED = re.compile(r"sequence item \d+: expected (?:str|a bytes-like object)")
 
 
+def _converts_each(before: ast.AST | None, after: ast.AST | None) -> bool:
+    """`x` -> `(x,)` or `[x]`, `x` -> `map(str, x)`, `x` -> `[Kind(one) for one in x]`."""
+    if before is None:
+        return False
+    if isinstance(after, ast.Tuple | ast.List):
+        return len(after.elts) == 1 and dump(after.elts[0]) == dump(before)
+    if isinstance(after, ast.ListComp | ast.GeneratorExp):
+        return isinstance(after.elt, ast.Call) and dump(after.generators[0].iter) == dump(before)
+    if base.call_name(after) == "map" and isinstance(after, ast.Call) and len(after.args) == 2:
+        return dump(after.args[1]) == dump(before)
+    return False
+
+
 class ConvertType:
     name = "convert_type"
 
@@ -57,6 +70,8 @@ class ConvertType:
                     best = max(best, 0.97)
                 elif inner is not None and base.call_name(edit.before) != base.call_name(edit.after):
                     best = max(best, 0.6)
+            elif _converts_each(edit.before, edit.after):
+                best = max(best, 0.9)
             elif (
                 isinstance(edit.after, ast.Assign)
                 and edit.before is None

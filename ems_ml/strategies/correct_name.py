@@ -27,7 +27,12 @@ class CorrectName:
             if (isinstance(one, ast.Name) and isinstance(other, ast.Name)) or (
                 isinstance(one, ast.Attribute) and isinstance(other, ast.Attribute) and edit.field == "attr"
             ):
-                swaps += edit.field != "func" and not _is_called(edit.parent, edit.field)
+                called = edit.field == "func" or _is_called(edit.parent, edit.field)
+                swaps += not called or _spelled_alike(one, other)
+            elif isinstance(one, ast.Attribute) and isinstance(other, ast.Name):
+                swaps += one.attr == other.id  # module.name -> name
+            elif isinstance(one, ast.Name) and isinstance(other, ast.Attribute):
+                swaps += one.id == other.attr
         if not swaps:
             return 0.0
         return 0.85 if swaps == len(found) else 0.5
@@ -85,6 +90,12 @@ class CorrectName:
                     for rank, other in enumerate(get_close_matches(node.attr, sorted(known), n=3, cutoff=0.5)):
                         text = module.replace(node, f"{module.segment(node.value)}.{other}")
                         yield from base.offer(place, self.name, text, f"Use {other} for {node.attr}", 0.8 - 0.15 * rank)
+
+
+def _spelled_alike(one: ast.Name | ast.Attribute, other: ast.Name | ast.Attribute) -> bool:
+    """Whether two names differ only in underscores and case: `_load` and `load`."""
+    names = [node.id if isinstance(node, ast.Name) else node.attr for node in (one, other)]
+    return names[0] != names[1] and len({name.replace("_", "").lower() for name in names}) == 1
 
 
 def _is_called(parent: ast.AST, field: str) -> bool:

@@ -19,7 +19,16 @@ class DefaultMissing:
 
     def recognise(self, before: str, after: str) -> float:
         """High for an access that became `.get`, `getattr` with default, `.pop` with default, or a test with `in`."""
-        return max((self._fits(edit.before, edit.after) for edit in edits(before, after)), default=0.0)
+        found = edits(before, after)
+        given = any(
+            edit.before is None
+            and edit.field == "args"
+            and base.call_name(edit.parent) in ("get", "pop", "getattr")
+            and isinstance(edit.parent, ast.Call)
+            and len(edit.parent.args) == (2 if base.call_name(edit.parent) == "getattr" else 1)
+            for edit in found
+        )
+        return max(*(self._fits(edit.before, edit.after) for edit in found), 0.96 if given else 0.0, 0.0)
 
     def _fits(self, before: ast.AST | None, after: ast.AST | None) -> float:
         name = base.call_name(after)

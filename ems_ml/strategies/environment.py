@@ -10,12 +10,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-from ems_ml.source.change import Edit, edits
+from ems_ml.source.change import Edit, edits, hunks
 from ems_ml.source.module import Module
 from ems_ml.strategies import base
 from ems_ml.types import Condition, Injection
 
+_PLAINLY_PYTHON = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.If, ast.Try)
 _MENDED = {
     "hide_module": "pip install {target}",
     "other_version": "pip install --upgrade {target}",
@@ -62,8 +64,11 @@ def calling(module: Module, names: Sequence[str]) -> Iterator[tuple[ast.stmt, as
                 yield statement, node
 
 
+@lru_cache(maxsize=64)
 def is_script(before: str, after: str) -> bool:
     """Whether a changed text is no Python: a requirements file, a script, a configuration."""
+    if any(isinstance(node, _PLAINLY_PYTHON) for pair in hunks(before, after) for tree in pair for node in tree.body):
+        return False  # without parsing the rest
     if Module.of(before) is None or Module.of(after) is None or not edits(before, after):
         return True
     return _requires(before) and _requires(after)  # `name==1` would be Python too

@@ -19,14 +19,23 @@ _PROTOCOL = {
 }
 
 
+def _helps(node: ast.AST | None) -> bool:
+    """Whether a definition has a name that says it is for inner use."""
+    name = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ""
+    return name.startswith("_") and not name.endswith("__")
+
+
 class ExtendInterface:
     name = "extend_interface"
 
     def recognise(self, before: str, after: str) -> float:
         """High where a method, class, class attribute or parameter default was added."""
         best = 0.0
-        for edit in edits(before, after):
-            if (
+        found = edits(before, after)
+        for edit in found:
+            if edit.before is None and len(found) > 1 and _helps(edit.after):
+                best = max(best, 0.6)  # made for what else was changed
+            elif (
                 edit.before is None and isinstance(edit.after, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             ) or (edit.before is None and edit.field in ("defaults", "kw_defaults")):
                 best = max(best, 0.95)

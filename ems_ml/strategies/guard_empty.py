@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ems_ml.ports import SourceTree
-from ems_ml.source.change import edits
+from ems_ml.source.change import Edit, edits
+from ems_ml.source.guards import guards
 from ems_ml.source.module import Module
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
@@ -19,7 +20,8 @@ class GuardEmpty:
 
     def recognise(self, before: str, after: str) -> float:
         """High for an added test of a length, an index or plain truth of what is then indexed or divided by."""
-        return max((self._fits(edit.before, edit.after) for edit in edits(before, after)), default=0.0)
+        found = edits(before, after)
+        return max(*(self._fits(edit.before, edit.after) for edit in found), _guards(found), 0.0, 0.0)
 
     def _fits(self, before: ast.AST | None, after: ast.AST | None) -> float:
         if isinstance(after, ast.If | ast.IfExp) and not isinstance(before, ast.If | ast.IfExp):
@@ -105,6 +107,14 @@ def _needs(place: base.Place, kind: str) -> Iterator[tuple[ast.expr, str, tuple[
             argument = node.args[0] if node.args else getattr(node.func, "value", None)
             if isinstance(argument, ast.expr) and base.simple(argument):
                 yield node, module.segment(argument), (("None", 0.6), ("0", 0.5))
+
+
+def _guards(found: Sequence[Edit]) -> float:
+    """How far new plain truth tests, `if x:`, stand before an item, a loop or a length of `x`, or what wraps `len`."""
+    uses = {use for edit in found for _, use in guards(edit)}
+    if any(base.call_name(edit.after) == "len" and edit.field in ("test", "values") for edit in found):
+        return 0.9
+    return 0.82 if "container" in uses else 0.0
 
 
 def _how_empty(test: ast.AST) -> float:

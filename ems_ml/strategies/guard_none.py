@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ems_ml.ports import SourceTree
-from ems_ml.source.change import dump, edits
+from ems_ml.source.change import Edit, dump, edits
+from ems_ml.source.guards import guards
 from ems_ml.source.module import Module
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
@@ -16,8 +17,9 @@ class GuardNone:
     name = "guard_none"
 
     def recognise(self, before: str, after: str) -> float:
-        """1 for an added test against None, less for `x or default` and for a plain truth test."""
-        return max((self._fits(edit.before, edit.after) for edit in edits(before, after)), default=0.0)
+        """1 for an added test against None, less for `x or default` and for a truth test of what is no container."""
+        found = edits(before, after)
+        return max(*(self._fits(edit.before, edit.after) for edit in found), _guards(found), 0.0, 0.0)
 
     def _fits(self, before: ast.AST | None, after: ast.AST | None) -> float:
         if after is None:
@@ -110,6 +112,12 @@ class GuardNone:
                 for default, score in (("[]", 0.35), ("{}", 0.3), ("''", 0.3), ("0", 0.25)):
                     text = place.module.replace(value, f"({written} or {default})")
                     yield from base.offer(place, self.name, text, f"Take {default} where {written} is None", score)
+
+
+def _guards(found: Sequence[Edit]) -> float:
+    """How far new plain truth tests, `if x:`, stand before the use of an attribute of `x` or a call of it."""
+    uses = {use for edit in found for _, use in guards(edit)}
+    return 0.7 if uses == {"object"} else 0.5 if "object" in uses else 0.0
 
 
 def _used(place: base.Place, attribute: str | None) -> Iterator[tuple[ast.expr, ast.expr]]:

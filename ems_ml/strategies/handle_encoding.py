@@ -34,6 +34,8 @@ class HandleEncoding:
             setting = edit.after if edit.field == "keywords" else edit.parent
             if isinstance(setting, ast.keyword) and setting.arg in _SETTINGS:
                 best = max(best, 0.99)
+            elif edit.before is None and edit.field == "args" and base.call_name(edit.parent) in ("encode", "decode"):
+                best = max(best, 0.95)
             elif _coded(edit.parent_after) and dump(_coded(edit.parent_after)) == dump(edit.parent):
                 best = max(best, 0.99)  # f(x) -> f(x).encode(): two calls, of which one stands in the other
             elif _coded(edit.after) and not _coded(edit.before):

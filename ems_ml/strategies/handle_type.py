@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ems_ml.ports import SourceTree
 from ems_ml.source.change import edits
 from ems_ml.source.module import Module
+from ems_ml.source.signs import test_kinds
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
 
@@ -27,6 +28,8 @@ class HandleType:
             if added_if and isinstance(edit.after, ast.If | ast.IfExp) and _tests_type(edit.after.test):
                 raising = isinstance(edit.after, ast.If) and isinstance(edit.after.body[-1], ast.Raise)
                 best = max(best, 0.6 if raising else 0.96)
+            elif added_if and isinstance(edit.after, ast.If | ast.IfExp) and _asks_for_kind(edit.after.test):
+                best = max(best, 0.8)
             elif isinstance(edit.after, ast.BoolOp) and edit.before is not None and not _tests_type(edit.before):
                 best = max(best, 0.86 if _tests_type(edit.after) else 0.0)
             elif edit.before is None and isinstance(edit.after, ast.expr) and _tests_type(edit.after):
@@ -94,6 +97,11 @@ def _tests_type(test: ast.AST) -> bool:
     if isinstance(test, ast.Compare):
         return any(base.call_name(side) in ("type", "__class__") for side in (test.left, *test.comparators))
     return base.call_name(test) in _TYPE_TESTS
+
+
+def _asks_for_kind(test: ast.expr) -> bool:
+    """Whether a test asks for what something is, by an attribute or name such as `kind`, `type` or `dtype`."""
+    return bool({"type", "special"} & {*test_kinds(test)})
 
 
 def _around(parent: ast.AST) -> str:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ems_ml.ports import SourceTree
-from ems_ml.source.change import edits
+from ems_ml.source.change import edits, hunks
 from ems_ml.source.module import Module
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
@@ -18,13 +18,16 @@ class Initialise:
     name = "initialise"
 
     def recognise(self, before: str, after: str) -> float:
-        """High where an assignment of a plain first value was added."""
+        """High where an assignment of a plain first value was added; low where nothing used that name before."""
         best = 0.0
+        used = _names_before(before, after)
         for edit in edits(before, after):
             if edit.before is None and isinstance(edit.after, ast.Assign | ast.AnnAssign):
                 target = edit.after.targets[0] if isinstance(edit.after, ast.Assign) else edit.after.target
                 if isinstance(target, ast.Name | ast.Attribute | ast.Tuple) and edit.after.value is not None:
-                    best = max(best, 0.88 if _is_first_value(edit.after.value) else 0.72)
+                    known = any(_name(one) in used for one in ast.walk(target))
+                    sure = 0.88 if _is_first_value(edit.after.value) else 0.72
+                    best = max(best, sure if known else sure / 3)
             elif edit.before is None and isinstance(edit.after, ast.Global | ast.Nonlocal):
                 best = max(best, 0.85)
         return best
@@ -78,6 +81,15 @@ class Initialise:
                                     yield from base.offer(
                                         place, self.name, text, f"Begin {attribute[1]} with {value}", score
                                     )
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _names_before(before: str, after: str) -> set[str]:
+    """Names and attributes that the code that was changed had in it before."""
+    return {_name(node) for old, _ in hunks(before, after) for node in ast.walk(old)} - {"", "self", "cls"}
 
 
 def _after_docstring(body: list[ast.stmt]) -> ast.stmt:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ems_ml.ports import SourceTree
-from ems_ml.source.change import edits
+from ems_ml.source.change import Edit, edits
 from ems_ml.source.module import Module
 from ems_ml.strategies import base, environment
 from ems_ml.types import Condition, ErrorEvent, Injection, Proposal
@@ -17,6 +17,8 @@ _RAISES = re.compile(
 )
 _CALLS = ("setrecursionlimit", "setrlimit", "set_int_max_str_digits", "field_size_limit")
 _KEYWORDS = ("timeout", "max_depth", "max_size", "max_length", "maxsize", "max_retries", "limit")
+_BOUNDS = re.compile(r"(?i)recursion|recursing|infinite(?:ly)?[ _](?:loop|recur)|too many open|out of memory")
+_MEMOIZE = re.compile(r"(?i)memoize|lru_cache|\bcache\b|recursion")
 _SHALLOW = 5  # frames that are left where the recursion begins
 _ENOUGH = 100_000
 
@@ -25,12 +27,17 @@ class RaiseLimit:
     name = "raise_limit"
 
     def recognise(self, before: str, after: str) -> float:
-        """High where a limit is set anew, by code or by a script, or a number of a limit grows."""
+        """High where a limit is set anew, by code or by a script, a limit grows, or recursion is bounded."""
         if any(_RAISES.search(line) for line in environment.added_lines(before, after)):
             return 0.99
         if any(base.call_name(call) in _CALLS for _, call in environment.added_calls(before, after)):
             return 0.98
-        return 0.98 if any(_grown(edit.parent, edit.before, edit.after) for edit in edits(before, after)) else 0.0
+        found = edits(before, after)
+        if any(_grown(edit.parent, edit.before, edit.after) for edit in found):
+            return 0.98
+        if found and _BOUNDS.search(after) and any(_BOUNDS.search(line) for line in _new_lines(before, after)):
+            return 0.9
+        return 0.8 if any(edit.before is None and _remembers(edit) for edit in found) else 0.0
 
     def inject(self, source: str) -> Iterator[Injection]:
         """Leaves a function that calls itself a few frames, and one that opens or writes no handle and no room."""
@@ -78,6 +85,16 @@ class RaiseLimit:
             if function is not None:
                 text = place.module.inserted_before(function.body[0], lines)
                 yield from base.offer(place, self.name, text, "Raise the limit that is exceeded", 0.6)
+
+
+def _new_lines(before: str, after: str) -> set[str]:
+    """Lines that stand in `after` only, comments too: they say what a guard is for."""
+    return {*after.splitlines()} - {*before.splitlines()}
+
+
+def _remembers(edit: Edit) -> bool:
+    """Whether a decorator was added that keeps answers, or keeps a function from calling itself."""
+    return edit.field == "decorator_list" and edit.after is not None and bool(_MEMOIZE.search(ast.unparse(edit.after)))
 
 
 def _itself(module: Module, call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

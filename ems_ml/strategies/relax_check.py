@@ -25,6 +25,10 @@ class RelaxCheck:
                 edit.after is None and isinstance(edit.before, ast.If) and _raises(edit.before)
             ):
                 best = max(best, 0.97)
+            elif (
+                isinstance(edit.before, ast.Raise) and edit.after is not None and not isinstance(edit.after, ast.Raise)
+            ):
+                best = max(best, 0.85)
             elif isinstance(edit.before, ast.If) and _raises(edit.before) and not isinstance(edit.after, ast.If):
                 best = max(best, 0.8)
             elif (isinstance(edit.parent, ast.If) and edit.field == "test" and _raises(edit.parent)) or (

@@ -35,7 +35,7 @@ class ReleaseResource:
             if isinstance(edit.after, ast.With | ast.AsyncWith) and not isinstance(
                 edit.before, ast.With | ast.AsyncWith
             ):
-                best = max(best, 0.99 if _scopes(edit.after) else 0.3)
+                best = max(best, 0.99 if _scopes(edit.after) and not _suppresses(edit.after) else 0.3)
             elif isinstance(edit.after, ast.withitem) and edit.before is None:
                 best = max(best, 0.8)
             elif (_releases(edit.after) and not _releases(edit.before)) or (
@@ -88,6 +88,10 @@ def _releases(node: ast.AST | None) -> bool:
 def _cleans(node: ast.AST | None) -> bool:
     """Whether a `try` releases something in the end."""
     return isinstance(node, ast.Try) and any(_releases(one) for one in node.finalbody)
+
+
+def _suppresses(node: ast.With | ast.AsyncWith) -> bool:
+    return any(base.call_name(item.context_expr) in base.SUPPRESSES for item in node.items)
 
 
 def _scopes(node: ast.With | ast.AsyncWith) -> bool:

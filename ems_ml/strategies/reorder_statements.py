@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from ems_ml.ports import SourceTree
-from ems_ml.source.change import dump, edits
+from ems_ml.source.change import Edit, dump, edits
 from ems_ml.source.module import Module
 from ems_ml.strategies import base
 from ems_ml.types import ErrorEvent, Injection, Proposal
 
 _SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Delete)
 _LONGEST = 12  # lines of a statement that is moved
+
+
+def _moved_within(found: Sequence[Edit]) -> float:
+    """The share of the changed statements, at whatever depth, that went from one place to another."""
+    gone = Counter(text for edit in found for text in _statements_in(edit.before))
+    come = Counter(text for edit in found for text in _statements_in(edit.after))
+    moved = (gone & come).total()
+    return moved / (gone.total() + come.total() - moved) if moved else 0.0
+
+
+def _statements_in(node: ast.AST | None) -> Iterator[str]:
+    for one in ast.walk(node) if node is not None else ():
+        if isinstance(one, ast.stmt) and not isinstance(one, ast.Pass | ast.Return | ast.Continue | ast.Break):
+            yield dump(one)
 
 
 class ReorderStatements:
@@ -25,14 +39,15 @@ class ReorderStatements:
         removed: Counter[str] = Counter()
         added: Counter[str] = Counter()
         others = 0
-        for edit in edits(before, after):
+        found = edits(before, after)
+        for edit in found:
             gone, come = isinstance(edit.before, ast.stmt), isinstance(edit.after, ast.stmt)
             removed.update([dump(edit.before)] if gone else [])
             added.update([dump(edit.after)] if come else [])
             others += not gone and not come
         moved = (removed & added).total()
         if not moved:
-            return 0.0
+            return 0.0 if len(found) < 2 else 0.5 * _moved_within(found)
         rest = (removed - added).total() + (added - removed).total() + others
         return 0.995 if not rest else 0.9 * moved / (moved + rest)
 

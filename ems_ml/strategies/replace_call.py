@@ -135,7 +135,10 @@ def _score(edit: Edit) -> float:
         return 0.9 if _last(old) != _last(new) else 0.0
     if isinstance(old, ast.Call) and isinstance(new, ast.Call) and dump(old.func) != dump(new.func):
         same = [dump(one) for one in old.args] == [dump(one) for one in new.args]
-        return 0.85 if same and old.args else 0.0
+        if same and old.args:
+            return 0.85
+        inside = dump(old) in dump(new) or dump(new) in dump(old)
+        return 0.6 if not inside and _last(old.func) != _last(new.func) else 0.0
     return 0.0
 
 

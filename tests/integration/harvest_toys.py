@@ -14,7 +14,7 @@ from typing import Any
 
 from ems_ml.harvest.history import Replays, replay_histories
 from ems_ml.ports import SourceTree
-from ems_ml.strategies import load_strategies, recognise, recognise_commit
+from ems_ml.strategies import load_strategies, recognise_commit, recognise_undoing
 from ems_ml.types import ErrorEvent, Injection, Proposal
 
 #: A build backend that needs nothing but Python: zips the package and its metadata.
@@ -163,8 +163,8 @@ def replay(history: Path, cache: Path, *more: Path) -> Replays:
     strategies = load_strategies()
     return replay_histories(
         [history, *more],
-        recognise=partial(recognise, strategies=strategies),
-        recognise_commit=partial(recognise_commit, strategies=strategies),
+        recognise=partial(recognise_commit, strategies=strategies),
+        recognise_undoing=partial(recognise_undoing, strategies=strategies),
         cache=cache,
         since="2020-01-01",
     )

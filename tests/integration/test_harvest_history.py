@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -120,11 +120,11 @@ def test_a_later_run_gives_todays_labels_and_runs_no_test_for_it(
     corpus.write_bytes(corpus.read_bytes() + b'{"commit": "torn')
     before = time.time_ns()
 
-    def today(old: str, new: str) -> list[tuple[str, float]]:
+    def today(files: Sequence[tuple[str, str]]) -> list[tuple[str, float]]:
         return [("a_new_strategy", 0.75)]
 
     (ledger,) = replay_histories(
-        [made[0].folder], recognise=today, recognise_commit=nothing, cache=cache, since="2020-01-01"
+        [made[0].folder], recognise=today, recognise_undoing=nothing, cache=cache, since="2020-01-01"
     ).ledgers
     found = records(cache)
     assert {one["fix"]["strategies"][0][0] for one in found.values()} == {"a_new_strategy"}
@@ -134,7 +134,7 @@ def test_a_later_run_gives_todays_labels_and_runs_no_test_for_it(
     assert not list(corpus.parent.glob("*.new"))
     assert corpus.stat().st_mtime_ns > before
     (again,) = replay_histories(
-        [made[0].folder], recognise=today, recognise_commit=nothing, cache=cache, since="2020-01-01"
+        [made[0].folder], recognise=today, recognise_undoing=nothing, cache=cache, since="2020-01-01"
     ).ledgers
     assert again.relabelled == 0
     relabelled = [
@@ -155,7 +155,7 @@ def test_what_another_process_harvests_is_not_relabelled(
     monkeypatch.setattr(worker, "CLAIM_SECONDS", 0.2)
     with worker.claim(corpus.parent, "shop"), pytest.raises(UsageError, match="another process harvests shop"):
         replay_histories(
-            [made[0].folder], recognise=lambda old, new: [], recognise_commit=nothing, cache=cache, since="2020-01-01"
+            [made[0].folder], recognise=lambda files: [], recognise_undoing=nothing, cache=cache, since="2020-01-01"
         )
     assert corpus.read_bytes() == said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -89,3 +90,35 @@ def test_the_benchmark_judges_recognise_by_them(
     assert "first is one of the agreed  0.500" in told
     assert "primary in the first three  0.500" in told
     assert "counted as wrong: 1" in told
+
+
+def test_the_benchmark_reads_the_commits_afresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
+    bench = importlib.import_module("bench_labels")
+    project = tmp_path / "clones" / "jinja"
+    project.mkdir(parents=True)
+
+    def run(*arguments: str) -> str:
+        named = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        return subprocess.run(
+            ("git", *named, *arguments), cwd=project, check=True, capture_output=True, text=True
+        ).stdout
+
+    run("init", "-q")
+    for text in ("def f(x):\n    return x.y\n", "def f(x):\n    if x is None:\n        return None\n    return x.y\n"):
+        (project / "f.py").write_text(text)
+        run("add", ".")
+        run("commit", "-qm", "a")
+    (tmp_path / "labels.csv").write_text(
+        HEAD + f"{run('rev-parse', 'HEAD')[:20]},jinja2,guard_none,guard_none,guard_none\n"
+        "4567def,toolz,add_import,add_import,add_import\n"
+    )
+    monkeypatch.setattr(bench, "data_folder", lambda: tmp_path)
+    monkeypatch.setenv("EMS_BENCH_OUT", str(tmp_path / "out"))
+    bench.main(["--histories", str(tmp_path / "clones")])
+    told = capsys.readouterr()
+    assert "first is the primary        0.500" in told.out
+    assert "counted as wrong: 1" in told.out
+    assert "toolz 4567def" in told.err, "there is no clone of it"
