@@ -64,11 +64,11 @@ def named_above(
             return _quoting(lines, index, rest[: header.start()], rest, floor, prefix, match) or best
         named = match(rest)
         if named is not None and (best is None or named.sure):
+            if quoted := _quoted(lines, index, floor, prefix, match):
+                return quoted
             if named.sure:
                 return index, named
             best = (index, named)
-            if quoted := _quoted(lines, index, floor, prefix, match):
-                return quoted
         elif best is not None and first - index > _FOLLOWING:
             break
         if ENDS_MESSAGE.match(rest):

@@ -101,6 +101,13 @@ class _Stack:
             self.prefix = Prefix("")
         self.at = first + 1
         self.start = first
+        told = self.prefix.strip(lines[first]) or ""
+        self.indent = told[: len(told) - len(told.lstrip())]
+
+    def _rest(self, index: int) -> str | None:
+        """A line without what stands before each line, as deep as the goroutine's own line or deeper."""
+        rest = self.prefix.strip(self.lines[index])
+        return rest.removeprefix(self.indent) if rest is not None else None
 
     def read(self) -> Node | None:
         """None where the stack belongs to the crash before it, or is empty."""
@@ -111,16 +118,22 @@ class _Stack:
             if self.floor and self._only_blank_since(self.floor):
                 return None
             return self._logged(frames)
+        if len(messages) == 1 and type_ == "panic" and self._recovered(frames):
+            frames = frames[next((n for n, frame in enumerate(frames) if is_panic(frame)), 0) :]
         return _chained(self.start, self.at, type_, messages, frames)
 
+    def _recovered(self, frames: list[Frame]) -> bool:
+        """Whether the stack was printed by what recovered: it stands above the call that raised."""
+        return "panic serving " in self.lines[self.start] or any(f.function.startswith("runtime/debug.") for f in frames)
+
     def _only_blank_since(self, floor: int) -> bool:
-        return not any((self.prefix.strip(line) or "").strip() for line in self.lines[floor : self.first])
+        return not any((self._rest(index) or "").strip() for index in range(floor, self.first))
 
     def _named(self) -> tuple[str, list[str]]:
         """`panic` or `fatal error`, and the messages of what was raised: the first, and again while recovering."""
         begin = max(self.floor, self.first - _ABOVE)
         for index in range(self.first - 1, begin - 1, -1):
-            rest = self.prefix.strip(self.lines[index])
+            rest = self._rest(index)
             if rest is None or _AGAIN.match(rest) and rest[:1].isspace():
                 continue
             if found := _FATAL.search(rest):
@@ -133,8 +146,8 @@ class _Stack:
 
     def _messages(self, index: int, first: str) -> list[str]:
         messages = [first]
-        for line in self.lines[index + 1 : min(self.first, index + MESSAGE_LINES)]:
-            rest = self.prefix.strip(line)
+        for below in range(index + 1, min(self.first, index + MESSAGE_LINES)):
+            rest = self._rest(below)
             if rest is None:
                 continue
             if rest[:1].isspace() and rest.strip().startswith("panic: "):
@@ -156,7 +169,7 @@ class _Stack:
             return Node(block)
         above = ""
         for index in range(self.first - 1, max(self.floor, self.first - 4) - 1, -1):
-            rest = (self.prefix.strip(self.lines[index]) or "").strip()
+            rest = (self._rest(index) or "").strip()
             if rest:
                 above, self.start = rest, index
                 break

@@ -151,7 +151,7 @@ class _Stack:
             self._close(column)
             self.grouped[id(self.open[-1][1])] = column
             return True
-        self._close(column + 1 if not _CLOSING.match(rest) else column)
+        self._close(column)
         owner = self.open[-1][1]
         if id(owner) in self.grouped and column > self.grouped[id(owner)] and (named := _named(rest)):
             self._open_node(column, named, "member")
@@ -231,7 +231,8 @@ class _Stack:
         for index, frame in enumerate(block.frames):
             if frame.file == file and frame.line == line:
                 block.frames[index] = replace(frame, code=code or None)
-        if block.type == "SyntaxError" and not any((f.file, f.line) == (file, line) for f in block.frames):
+        written = not file.startswith("<")  # not a text that was evaluated, such as JSON
+        if block.type == "SyntaxError" and written and not any((f.file, f.line) == (file, line) for f in block.frames):
             block.frames.append(Frame(file=file, line=line, code=code or None))
 
 

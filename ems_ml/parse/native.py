@@ -13,7 +13,7 @@ from ems_ml.parse.native_frames import goes_on, is_machinery, native_frame, nati
 from ems_ml.parse.text import read_text
 from ems_ml.types import ErrorEvent, Frame, RawReport
 
-_SANITIZER = re.compile(r"(?P<tool>\w+Sanitizer): (?P<type>[A-Za-z][\w-]*)(?P<message>.*)$")
+_SANITIZER = re.compile(r"(?P<tool>\w+Sanitizer): (?:attempting (?=double-free))?(?P<type>[A-Za-z][\w-]*)(?P<message>.*)$")
 _ERROR = re.compile(r"(?:==\d+==)?\s*(?:ERROR|WARNING): (?=\w+Sanitizer: )")
 _UNDEFINED = re.compile(r"(?P<file>\S[^:\n]*):(?P<line>\d{1,9}):(?P<column>\d{1,9}): runtime error: (?P<message>.*)$")
 _LEAK = re.compile(r"(?P<type>(?:Direct|Indirect) leak) of (?P<message>\d+ byte\(s\) in \d+ object\(s\) allocated from):?")
@@ -25,13 +25,16 @@ _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<ty
 _WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)$")
 _GLIBC = re.compile(r"\*\*\* (?P<message>(?:Error in|stack smashing|buffer overflow|invalid)[^\n]*?)(?: \*\*\*)?:?\s*(?:terminated)?$|^(?P<malloc>(?:double free|free\(\)|malloc\(\)|munmap_chunk|corrupted|realloc\(\)|malloc_consolidate)[^\n]*)$")
 _CAUGHT = re.compile(r"(?:[Cc]aught |[Ff]atal )?[Ss]ignal:? (?P<number>\d+)|Segmentation fault|Aborted|Floating point exception|Bus error|Illegal instruction")
-_SUMMARY = re.compile(r"SUMMARY: \w+Sanitizer: ")
 _THREAD = re.compile(r"\s*Thread \d+ \(")
 _LISTING = re.compile(r"(?P<line>\d{1,9})\t(?P<code>.*)$")
 #: So many lines above a first frame may say what failed.
 _ABOVE = 30
 #: Between a sanitizer's stacks.
 _BETWEEN = 12
+#: What raises and reports stands in so many frames nearest the end.
+_MACHINERY = 20
+#: Sanitizers name these by a sentence.
+_SENTENCES = {"attempting": "bad-free", "requested": "allocation-size-too-big", "allocator": "out-of-memory"}
 
 
 class NativeParser:
@@ -128,8 +131,8 @@ def _without_machinery(frames: list[Frame]) -> list[Frame]:
     """Without what raises and reports. Above a signal's handler stands the handler, below it what failed."""
     below = next((n + 1 for n, frame in enumerate(frames) if frame.function == "<signal handler called>"), 0)
     rest = frames[below:] or frames
-    kept = next((n for n, frame in enumerate(rest) if not is_machinery(frame)), 0)
-    return rest[kept:]
+    raising = [n for n, frame in enumerate(rest[:_MACHINERY]) if is_machinery(frame)]
+    return (rest[raising[-1] + 1 :] if raising else rest) or rest
 
 
 def _beside(lines: Sequence[str], first: int, floor: int, prefix: Prefix) -> str:
@@ -148,6 +151,7 @@ def _named(lines: Sequence[str], first: int, floor: int, prefix: Prefix, end: in
     """What the lines above a stack say of the error, nearest first."""
     told: list[str] = []
     what = signal = signal_message = ""
+    reported: Block | None = None
     signal_at = first
     for index in range(first - 1, max(floor, first - _ABOVE) - 1, -1):
         rest = prefix.strip(lines[index])
@@ -155,12 +159,12 @@ def _named(lines: Sequence[str], first: int, floor: int, prefix: Prefix, end: in
             rest = lines[index]
         if (leak := _LEAK.search(rest)) and not told:
             return _headed(index, end, leak["type"], leak["message"])
-        if (found := _SANITIZER.search(rest)) and _ERROR.search(rest) and not _SUMMARY.search(rest):
-            block = _headed(index, end, found["type"], "; ".join(reversed(told)) or found["message"])
-            if found["type"] in ("SEGV", "FPE", "BUS", "ILL", "ABRT") or not told:
-                block.message = "; ".join([found["message"].partition(" (pc ")[0].strip(), *reversed(told)])
-            block.notes["tool"] = found["tool"]
-            return block
+        if (found := _SANITIZER.search(rest)) and _ERROR.search(rest) and not signal:
+            reported = _sanitized(index, end, found, told)
+            if found["type"] != "ABRT":
+                return reported
+            signal = "SIGABRT"  # the program ended itself: what it said before tells more
+            continue
         if found := _ACCESS.search(rest):
             told.append(found[0].rstrip("."))
         elif found := _WHAT.match(rest):
@@ -177,8 +181,20 @@ def _named(lines: Sequence[str], first: int, floor: int, prefix: Prefix, end: in
                 break
         elif not signal and first - index <= 4 and (found := _CAUGHT.search(rest)):
             return _headed(index, end, "signal", found[0])
+    if reported is not None:
+        return reported
     block = _block(signal_at, end, signal, signal_message)
     block.headed = bool(signal)
+    return block
+
+
+def _sanitized(index: int, end: int, found: re.Match[str], told: Sequence[str]) -> Block:
+    """What a sanitizer's first line says, with the access that stands below it."""
+    parts = list(reversed(told))
+    if found["type"] in ("SEGV", "FPE", "BUS", "ILL", "stack-overflow") or not parts:
+        parts.insert(0, found["message"].partition(" (pc ")[0].strip())
+    block = _headed(index, end, _SENTENCES.get(found["type"], found["type"]), "; ".join(parts))
+    block.notes["tool"] = found["tool"]
     return block
 
 

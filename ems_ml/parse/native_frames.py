@@ -36,6 +36,7 @@ _STDLIB = re.compile(
 )
 _LIBRARY = re.compile(r"^/(?:usr/(?:local/)?)?lib(?:64|32)?/|/(?:third_party|3rdparty|vendor|_deps|vcpkg_installed|\.conan)/|\.dylib$|/Frameworks/")
 _START = re.compile(r"(?:_start|__libc_start_\w+|__libc_start_main\w*|start_thread|__clone3?|clone3?|(?:__)?libc_start\w*|BaseThreadInitThunk|RtlUserThreadStart)(?:\(.*)?$")
+_LIBC = re.compile(r"(?:malloc|calloc|realloc|free|cfree|posix_memalign|operator (?:new|delete)\S*|mem(?:cpy|set|move|cmp)|str\w{3,6}|\w*printf)(?:\(.*)?$")
 _NAMES = re.compile(r"(?:std|__gnu_cxx|__cxxabiv1|__asan|__sanitizer|__ubsan|__lsan)::")
 _RUNNER = re.compile(r"(?:testing::(?:internal::|Test|UnitTest)|Catch::|doctest::|boost::unit_test)")
 _TEST = re.compile(r"(?:^|[/_])tests?(?:_[^/]*)?\.(?:c|cc|cpp|cxx)$|_(?:unit)?test\.(?:c|cc|cpp|cxx)$|(?:^|/)tests/")
@@ -149,7 +150,7 @@ def native_role(frame: Frame) -> Role:
         return Role.RUNNER
     if _STDLIB.search(file) or _STDLIB.search(module) or _START.match(frame.function) or _NAMES.match(frame.function):
         return Role.STDLIB
-    if _MACHINERY.match(frame.function):
+    if _MACHINERY.match(frame.function) or (not file and _LIBC.match(frame.function)):
         return Role.STDLIB
     if _LIBRARY.search(file) or _LIBRARY.search(module) or (not file and not frame.function):
         return Role.LIBRARY
