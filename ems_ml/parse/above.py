@@ -76,9 +76,7 @@ def named_above(
     return best
 
 
-def _quoted(
-    lines: Sequence[str], index: int, floor: int, prefix: Prefix, match: Matcher
-) -> tuple[int, Named] | None:
+def _quoted(lines: Sequence[str], index: int, floor: int, prefix: Prefix, match: Matcher) -> tuple[int, Named] | None:
     """What a line names may be a Python traceback's last line, as part of a message: then what stands above that."""
     for above in range(index - 1, max(floor, index - MESSAGE_LINES) - 1, -1):
         rest = prefix.strip(lines[above])

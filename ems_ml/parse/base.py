@@ -79,7 +79,9 @@ def event_of(
 MORE_ERRORS = 50
 
 
-def _event_of_node(node: Node, report: RawReport, parser: str | None, id: str, attributes: dict[str, str]) -> ErrorEvent:
+def _event_of_node(
+    node: Node, report: RawReport, parser: str | None, id: str, attributes: dict[str, str]
+) -> ErrorEvent:
     return make_event(
         report,
         node.block.record(None),

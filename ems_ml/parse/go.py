@@ -12,7 +12,9 @@ from ems_ml.parse.message import INTERLEAVED, MESSAGE_LINES
 from ems_ml.parse.text import read_text
 from ems_ml.types import ErrorEvent, Frame, RawReport
 
-_GOROUTINE = re.compile(r"(?P<before>.{0,400}?)goroutine \d{1,12}(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[(?P<state>[^\]\n]{1,200})\]:\s*$")
+_GOROUTINE = re.compile(
+    r"(?P<before>.{0,400}?)goroutine \d{1,12}(?: gp=\S+ m=\S+(?: mp=\S+)?)? \[(?P<state>[^\]\n]{1,200})\]:\s*$"
+)
 _PANIC = re.compile(r"(?:^|(?<=\s))(?:http: )?panic(?: serving \S+)?: (?P<message>.*)$")
 _FATAL = re.compile(r"(?:^|(?<=\s))fatal error: (?P<message>.*)$")
 _AGAIN = re.compile(r"\s*(?:\[recovered(?:, repanicked)?\]|panic: )")
@@ -20,7 +22,9 @@ _RECOVERED = re.compile(r" \[recovered(?:, repanicked)?\]$")
 _SIGNAL = re.compile(r"\[signal (?P<signal>\w+): ")
 _ELIDED = re.compile(r"\s*\.\.\.(?:\d+ frames elided|additional frames elided)?\.\.\.\s*$")
 _RACE = re.compile(r"(?P<before>.{0,400}?)WARNING: DATA RACE\s*$")
-_ACCESS = re.compile(r"(?P<what>(?:Previous )?(?:atomic )?(?:[Ww]rite|[Rr]ead)) at 0x[0-9a-f]+ by (?P<who>[^\n]{1,80}):\s*$")
+_ACCESS = re.compile(
+    r"(?P<what>(?:Previous )?(?:atomic )?(?:[Ww]rite|[Rr]ead)) at 0x[0-9a-f]+ by (?P<who>[^\n]{1,80}):\s*$"
+)
 #: So many lines may stand between the panic's words and the first goroutine.
 _ABOVE = 40
 
@@ -124,7 +128,9 @@ class _Stack:
 
     def _recovered(self, frames: list[Frame]) -> bool:
         """Whether the stack was printed by what recovered: it stands above the call that raised."""
-        return "panic serving " in self.lines[self.start] or any(f.function.startswith("runtime/debug.") for f in frames)
+        return "panic serving " in self.lines[self.start] or any(
+            f.function.startswith("runtime/debug.") for f in frames
+        )
 
     def _only_blank_since(self, floor: int) -> bool:
         return not any((self._rest(index) or "").strip() for index in range(floor, self.first))

@@ -55,7 +55,9 @@ _RUNNER = re.compile(
     r"@?(?:jest|vitest|mocha|jasmine|ava|tap|karma|cypress|playwright|qunit|nyc|c8|tape|uvu)(?:[/-].*)?$|@web/test-runner"
 )
 _BUILT_IN = re.compile(r"(?:node:|internal/|ext:|deno:|bun:|native|wasm://)|<anonymous>$|\[native code\]$")
-_BUNDLER = re.compile(r"webpack/(?:bootstrap|runtime)|\(webpack\)|(?:moz|safari(?:-web)?|chrome)-extension:|/vendors?[.~-]")
+_BUNDLER = re.compile(
+    r"webpack/(?:bootstrap|runtime)|\(webpack\)|(?:moz|safari(?:-web)?|chrome)-extension:|/vendors?[.~-]"
+)
 _NODE_OLD = frozenset(
     "_http_client _http_server _http_common _http_outgoing _stream_readable _stream_writable _tls_wrap assert buffer "
     "child_process dgram dns domain events fs http https module net readline stream timers tls url util vm zlib".split()

@@ -207,8 +207,6 @@ class _Trace:
         return self.top
 
 
-
-
 def _is_inner(rest: str) -> bool:
     """Whether a line belongs to the trace before."""
     return jvm_frame(rest) is not None or MORE.match(rest) is not None

@@ -9,7 +9,7 @@ from ems_ml.types import Frame, Role
 
 _NAME = r"[^\s()\[\]{}\"'`,;:=|/]"
 _FRAME = re.compile(
-    rf"(?P<before>.*?)(?<![\w.$])at (?:{_NAME}{{0,100}}/){{0,3}}(?P<class>{_NAME}+(?:/(?:0x)?[0-9a-fA-F]{{1,16}})?)\.(?P<method><?[\w$][\w$ -]*>?|<\w+>)"
+    rf"(?P<before>.*?)(?<![\w.$])at (?:[^\s()$/]{{0,100}}/){{0,3}}(?P<class>{_NAME}+(?:/(?:0x)?[0-9a-fA-F]{{1,16}})?)\.(?P<method><?[\w$][\w$ -]*>?|<\w+>)"
     r"\((?P<source>Native Method|Unknown Source|<generated>|[^\s():]{1,300}(?::-?\d{1,9})?)\)"
     r"(?: ~?\[[^\]]{0,200}\]| \[na\])?\s*$"
 )

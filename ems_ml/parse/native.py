@@ -13,18 +13,34 @@ from ems_ml.parse.native_frames import goes_on, is_machinery, native_frame, nati
 from ems_ml.parse.text import read_text
 from ems_ml.types import ErrorEvent, Frame, RawReport
 
-_SANITIZER = re.compile(r"(?P<tool>\w+Sanitizer): (?:attempting (?=double-free))?(?P<type>[A-Za-z][\w-]*)(?P<message>.*)$")
+_SANITIZER = re.compile(
+    r"(?P<tool>\w+Sanitizer): (?:attempting (?=double-free))?(?P<type>[A-Za-z][\w-]*)(?P<message>.*)$"
+)
 _ERROR = re.compile(r"(?:==\d+==)?\s*(?:ERROR|WARNING): (?=\w+Sanitizer: )")
 _UNDEFINED = re.compile(r"(?P<file>\S[^:\n]*):(?P<line>\d{1,9}):(?P<column>\d{1,9}): runtime error: (?P<message>.*)$")
-_LEAK = re.compile(r"(?P<type>(?:Direct|Indirect) leak) of (?P<message>\d+ byte\(s\) in \d+ object\(s\) allocated from):?")
-_ACCESS = re.compile(r"(?:READ|WRITE) of size \d+ at 0x[0-9a-f]+ thread T\d+|The signal is caused by an? \w+ memory access|Hint: .*")
-_BESIDE = re.compile(r"\s*(?P<type>(?:previously )?allocated|freed|Thread T\d+ created|Memory was marked)\b.*(?:here|from|by T\d+.*):\s*$")
-_SIGNAL = re.compile(r"(?:Program|Thread \d[^\n]{0,100}?) (?:received|terminated with) signal (?P<type>SIG\w+), (?P<message>[^\n]*?)\.?$")
-_ASSERTION = re.compile(r"(?P<program>[\w./-]+): (?P<file>[^\s:]+):(?P<line>\d+): (?P<function>.{1,500}?): (?P<message>Assertion [`'].*' failed\.)$")
+_LEAK = re.compile(
+    r"(?P<type>(?:Direct|Indirect) leak) of (?P<message>\d+ byte\(s\) in \d+ object\(s\) allocated from):?"
+)
+_ACCESS = re.compile(
+    r"(?:READ|WRITE) of size \d+ at 0x[0-9a-f]+ thread T\d+|The signal is caused by an? \w+ memory access|Hint: .*"
+)
+_BESIDE = re.compile(
+    r"\s*(?P<type>(?:previously )?allocated|freed|Thread T\d+ created|Memory was marked)\b.*(?:here|from|by T\d+.*):\s*$"
+)
+_SIGNAL = re.compile(
+    r"(?:Program|Thread \d[^\n]{0,100}?) (?:received|terminated with) signal (?P<type>SIG\w+), (?P<message>[^\n]*?)\.?$"
+)
+_ASSERTION = re.compile(
+    r"(?P<program>[\w./-]+): (?P<file>[^\s:]+):(?P<line>\d+): (?P<function>.{1,500}?): (?P<message>Assertion [`'].*' failed\.)$"
+)
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<type>[^']+)'")
 _WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)$")
-_GLIBC = re.compile(r"\*\*\* (?P<message>(?:Error in|stack smashing|buffer overflow|invalid)[^\n]*?)(?: \*\*\*)?:?\s*(?:terminated)?$|^(?P<malloc>(?:double free|free\(\)|malloc\(\)|munmap_chunk|corrupted|realloc\(\)|malloc_consolidate)[^\n]*)$")
-_CAUGHT = re.compile(r"(?:[Cc]aught |[Ff]atal )?[Ss]ignal:? (?P<number>\d+)|Segmentation fault|Aborted|Floating point exception|Bus error|Illegal instruction")
+_GLIBC = re.compile(
+    r"\*\*\* (?P<message>(?:Error in|stack smashing|buffer overflow|invalid)[^\n]*?)(?: \*\*\*)?:?\s*(?:terminated)?$|^(?P<malloc>(?:double free|free\(\)|malloc\(\)|munmap_chunk|corrupted|realloc\(\)|malloc_consolidate)[^\n]*)$"
+)
+_CAUGHT = re.compile(
+    r"(?:[Cc]aught |[Ff]atal )?[Ss]ignal:? (?P<number>\d+)|Segmentation fault|Aborted|Floating point exception|Bus error|Illegal instruction"
+)
 _THREAD = re.compile(r"\s*Thread \d+ \(")
 _LISTING = re.compile(r"(?P<line>\d{1,9})\t(?P<code>.*)$")
 #: So many lines above a first frame may say what failed.
@@ -120,11 +136,24 @@ def _report(
         block.type, block.message = beside, ""
         before.beside.append(Node(block))
         return None
+    if not block.type and nodes and _told_again(nodes[-1].block, block):
+        return None
     if not block.type and before and _is_other_thread(lines, first, floor, prefix):
         if not before.block.type or before.block.frames:
             before.block.end = end
             return None
     return Node(block)
+
+
+def _told_again(before: Block, again: Block) -> bool:
+    """Whether gdb prints the same stack once more, maybe whole after its last call alone: then the longer one counts."""
+    known, told = before.frames[-1], again.frames[-1]
+    if (known.function, known.file, known.line) != (told.function, told.file, told.line):
+        return False
+    if len(again.frames) > len(before.frames):
+        before.frames = [*again.frames[:-1], replace(told, code=told.code or known.code)]
+    before.end = again.end
+    return True
 
 
 def _without_machinery(frames: list[Frame]) -> list[Frame]:

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from ems_ml.types import Frame, Role
 
 _NUMBERED = re.compile(r"(?P<before>.{0,200}?)(?<![\w#])#(?P<number>\d{1,6}) {1,4}(?P<rest>\S.*)$")
-_ADDRESS = re.compile(r"(?P<address>0x[0-9a-fA-F]{3,16})(?: in)? (?P<rest>.*)$")
+_ADDRESS = re.compile(r"(?P<address>0x[0-9a-fA-F]{1,16})(?: in)? (?P<rest>.*)$")
 _GDB_CALL = re.compile(r"(?P<function>.*?) ?\((?P<arguments>.*)\)(?: (?P<kind>at|from) (?P<place>\S.*))?$")
 _IN_MODULE = re.compile(r"(?P<function>.*?) ?\((?P<module>[^()]+?)\s?\+\s?0x[0-9a-fA-F]+\)(?: \(BuildId: \w+\))?$")
-_AT_FILE = re.compile(r"(?P<function>\S.*?) (?P<file>(?:/|[A-Za-z]:[\\/]|\.\.?/|[\w.-]+/|<)?[^\s:]+):(?P<line>\d{1,9})(?::\d{1,9})?$")
+_AT_FILE = re.compile(
+    r"(?P<function>\S.*?) (?P<file>(?:/|[A-Za-z]:[\\/]|\.\.?/|[\w.-]+/|<)?[^\s:]+):(?P<line>\d{1,9})(?::\d{1,9})?$"
+)
 _PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>\d{1,9}))?(?::\d{1,9})?$")
 #: glibc's backtrace(3): `./shop(total+0x1d) [0x55d0]`.
 _GLIBC = re.compile(
     r"(?P<before>.{0,200}?)(?P<module>(?:\.{0,2}/)[^\s()]{1,500}|[\w.-]{1,100})\((?P<function>[^\s()]*?(?:\(.*\))?)(?:\+0x[0-9a-fA-F]+)?\) ?"
     r"\[(?:0x)?[0-9a-fA-F]+\]\s*$"
 )
-_SUFFIX = re.compile(r"(?:\.(?:cold|part|constprop|isra|lto_priv|localalias|llvm|clone)(?:\.\d+)*|@@?[A-Z_]+[\d.]*|\[abi:\w+\]| \[clone [^\]]*\])+")
+_SUFFIX = re.compile(
+    r"(?:\.(?:cold|part|constprop|isra|lto_priv|localalias|llvm|clone)(?:\.\d+)*|@@?[A-Z_]+[\d.]*|\[abi:\w+\]| \[clone [^\]]*\])+"
+)
 _PLT = re.compile(r"@plt$|^__interceptor_|^__GI_")
 
 _MACHINERY = re.compile(
@@ -34,9 +38,15 @@ _STDLIB = re.compile(
     r"|^\./?(?:nptl|malloc|stdlib|string|csu|assert|debug)/|sanitizer_common|/asan/|/ubsan/|/lsan/|libsanitizer|/usr/include/"
     r"|/include/c\+\+/|(?:ntdll|kernel32|kernelbase|ucrtbase|msvcrt|vcruntime\w*)\.dll|libsystem_\w+|libdyld"
 )
-_LIBRARY = re.compile(r"^/(?:usr/(?:local/)?)?lib(?:64|32)?/|/(?:third_party|3rdparty|vendor|_deps|vcpkg_installed|\.conan)/|\.dylib$|/Frameworks/")
-_START = re.compile(r"(?:_start|__libc_start_\w+|__libc_start_main\w*|start_thread|__clone3?|clone3?|(?:__)?libc_start\w*|BaseThreadInitThunk|RtlUserThreadStart)(?:\(.*)?$")
-_LIBC = re.compile(r"(?:malloc|calloc|realloc|free|cfree|posix_memalign|operator (?:new|delete)\S*|mem(?:cpy|set|move|cmp)|str\w{3,6}|\w*printf)(?:\(.*)?$")
+_LIBRARY = re.compile(
+    r"^/(?:usr/(?:local/)?)?lib(?:64|32)?/|/(?:third_party|3rdparty|vendor|_deps|vcpkg_installed|\.conan)/|\.dylib$|/Frameworks/"
+)
+_START = re.compile(
+    r"(?:_start|__libc_start_\w+|__libc_start_main\w*|start_thread|__clone3?|clone3?|(?:__)?libc_start\w*|BaseThreadInitThunk|RtlUserThreadStart)(?:\(.*)?$"
+)
+_LIBC = re.compile(
+    r"(?:malloc|calloc|realloc|free|cfree|posix_memalign|operator (?:new|delete)\S*|mem(?:cpy|set|move|cmp)|str\w{3,6}|\w*printf)(?:\(.*)?$"
+)
 _NAMES = re.compile(r"(?:std|__gnu_cxx|__cxxabiv1|__asan|__sanitizer|__ubsan|__lsan)::")
 _RUNNER = re.compile(r"(?:testing::(?:internal::|Test|UnitTest)|Catch::|doctest::|boost::unit_test)")
 _TEST = re.compile(r"(?:^|[/_])tests?(?:_[^/]*)?\.(?:c|cc|cpp|cxx)$|_(?:unit)?test\.(?:c|cc|cpp|cxx)$|(?:^|/)tests/")
@@ -65,8 +75,11 @@ def native_frame(line: str) -> NativeFrame | None:
 def goes_on(line: str) -> bool:
     """Whether gdb broke a frame's line, so that it goes on in the next."""
     found = _NUMBERED.match(line)
-    return found is not None and line.count("(") > line.count(")") or line.rstrip().endswith((" at", " from", ")")) and (
-        found is not None and " at " not in line and " from " not in line
+    return (
+        found is not None
+        and line.count("(") > line.count(")")
+        or line.rstrip().endswith((" at", " from", ")"))
+        and (found is not None and " at " not in line and " from " not in line)
     )
 
 
@@ -85,7 +98,9 @@ def _numbered(text: str) -> Frame | None:
         place = _PLACE.match(call["place"])
         if place and (place["line"] or address):
             return Frame(
-                file=place["file"], function=canonical(call["function"]), line=int(place["line"]) if place["line"] else None
+                file=place["file"],
+                function=canonical(call["function"]),
+                line=int(place["line"]) if place["line"] else None,
             )
         return None
     if address is None:

@@ -82,9 +82,7 @@ def _member(lines: Sequence[str], at: int, member: re.Match[str], items: list[Bl
     if found is None or rest is None:
         return at + 1
     message, end = read_message(lines, at + 1, prefix, indent_of(rest), found[1])
-    items.append(
-        Block(type=found[0], message=message, margin=column, headed=True, member=True, start=at, end=end)
-    )
+    items.append(Block(type=found[0], message=message, margin=column, headed=True, member=True, start=at, end=end))
     return end
 
 

@@ -91,7 +91,11 @@ def _backtrace(lines: Sequence[str], at: int, prefix: Prefix) -> tuple[list[Fram
 
 def rust_role(frame: Frame) -> Role:
     """Whose code a frame runs: the standard library's by its path or name, an installed crate's by its path."""
-    if "/rustc/" in frame.file or "/rustlib/" in frame.file or (_STDLIB.match(frame.function) and "/src/main" not in frame.file):
+    if (
+        "/rustc/" in frame.file
+        or "/rustlib/" in frame.file
+        or (_STDLIB.match(frame.function) and "/src/main" not in frame.file)
+    ):
         return Role.STDLIB
     if "/registry/src/" in frame.file or "/.cargo/" in frame.file:
         return Role.LIBRARY

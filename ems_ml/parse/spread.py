@@ -17,7 +17,8 @@ from ems_ml.parse.grammar import HEADER, HEADER_LINE, frame_in, plausible
 LINE_END = re.compile(r"\r\n|\n|\r")
 
 _TRACE_WORDS = re.compile(
-    r'Traceback \(most recent call last\)|File "|^\s*at \S.*[\w>)]:\d|^\s*at \S+\(|^goroutine \d+ \[|^\s*#\d+ +\S|panicked at ', re.M
+    r'Traceback \(most recent call last\)|File "|^\s*at \S.*[\w>)]:\d|^\s*at \S+\(|^goroutine \d+ \[|^\s*#\d+ +\S|panicked at ',
+    re.M,
 )
 _ESCAPED = re.compile(
     r'call last\):?\\{1,8}[nr]|\\n {0,12}File \\{0,8}"|\\n(?:\\{1,8}t| {0,12})at [\w$.<>/@]|goroutine \d{1,9} \[[^\]]{1,80}\]:\\{1,8}n'
@@ -55,7 +56,9 @@ def unescape(line: str) -> list[str]:
     if start >= 0 and line.rstrip().endswith("}"):
         try:
             told = json.loads(line[start:])
-            if line.startswith('{"log":"') and isinstance(told["log"], str):  # docker's own: one line of the program each
+            if line.startswith('{"log":"') and isinstance(
+                told["log"], str
+            ):  # docker's own: one line of the program each
                 return LINE_END.split(told["log"].rstrip("\r\n"))
             found = _longest_trace(told)
         except (ValueError, RecursionError):

@@ -86,7 +86,9 @@ def test_of_two_reports_the_last_is_the_error_and_the_other_is_more(first: str, 
 
 def test_a_python_error_that_quotes_java_is_python() -> None:
     quoted = JAVA.replace("\n", "\n")
-    event = parse(f"{PYTHON.rpartition(chr(10))[0]}\npy4j.protocol.Py4JJavaError: An error occurred while calling o4.f.\n: {quoted}")
+    event = parse(
+        f"{PYTHON.rpartition(chr(10))[0]}\npy4j.protocol.Py4JJavaError: An error occurred while calling o4.f.\n: {quoted}"
+    )
     assert (event.language, event.error.type, event.more) == ("python", "py4j.protocol.Py4JJavaError", ())
 
 
@@ -98,7 +100,9 @@ def test_a_java_error_that_quotes_python_is_java() -> None:
 
 
 def test_a_javascript_error_that_quotes_python_is_javascript() -> None:
-    event = parse(f"Error: Command failed: python x.py\n{PYTHON}\n\n    at handler (node:child_process:4:1)\n    at f (/a.js:1:2)")
+    event = parse(
+        f"Error: Command failed: python x.py\n{PYTHON}\n\n    at handler (node:child_process:4:1)\n    at f (/a.js:1:2)"
+    )
     assert (event.language, event.error.type) == ("javascript", "Error")
     assert not event.more
 
@@ -115,7 +119,8 @@ def test_a_trace_cut_anywhere_still_answers(language: str) -> None:
 HOSTILE = {
     "java frames": "\tat a.b.C.d(C.java:3)\n" * 10_000,
     "java causes": "java.lang.E: x\n\tat a.b.C.d(C.java:3)\n" + "Caused by: a.b.E: x\n" * 10_000,
-    "suppressed": "java.lang.E: x\n\tat a.b.C.d(C.java:3)\n" + "\tSuppressed: a.b.E: x\n\t\tat a.B.c(B.java:1)\n" * 5_000,
+    "suppressed": "java.lang.E: x\n\tat a.b.C.d(C.java:3)\n"
+    + "\tSuppressed: a.b.E: x\n\t\tat a.B.c(B.java:1)\n" * 5_000,
     "node frames": "TypeError: x\n" + "    at f (/a.js:1:2)\n" * 10_000,
     "alternating": "    at f (/a.js:1:2)\nnoise\n" * 10_000,
     "names": "ValueError: x\n" * 20_000 + "    at f (/a.js:1:2)\n",
