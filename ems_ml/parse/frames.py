@@ -20,7 +20,8 @@ _STDLIB = re.compile(
     r"(?:^|/)(?:lib(?:64)?/(?:python|pypy)[\d.]+t?|lib-python/[\d.]+|python\d{2,3}\.zip)/(?:lib-dynload/)?([^/]*)"
 )
 _STDLIB_WINDOWS = re.compile(
-    r"(?:^|/)(?:python[\d.-]*|pythoncore-[^/]*|(?:ana|mini)conda\d*|miniforge\d*|envs/[^/]+|versions/\d[\d.]*)/lib/([^/]*)",
+    r"(?:^|/)(?:python[\d.-]*|pythoncore-[^/]*|(?:ana|mini)conda\d*|miniforge\d*|envs/[^/]+"
+    r"|versions/\d[\d.]*)/lib/([^/]*)",
     re.IGNORECASE,
 )
 #: Folders of the standard library, as frozen programs report them: without the path before.

@@ -140,7 +140,7 @@ class _Stack:
         begin = max(self.floor, self.first - _ABOVE)
         for index in range(self.first - 1, begin - 1, -1):
             rest = self._rest(index)
-            if rest is None or _AGAIN.match(rest) and rest[:1].isspace():
+            if rest is None or (_AGAIN.match(rest) and rest[:1].isspace()):
                 continue
             if found := _FATAL.search(rest):
                 self.start = index

@@ -13,8 +13,8 @@ _V8 = re.compile(
     r"(?P<before>.{0,400}?)(?<![\w.$])at (?P<call>[^\s()@][^()]{0,300}?) \((?P<place>[^\n]{1,2000})\)" + _REST
 )
 _V8_BARE = re.compile(
-    r"(?P<before>.{0,400}?)(?<![\w.$])at (?:async )?(?P<place>[A-Za-z./<~_@\[](?:[^()\n]{0,2000}:\d{1,9}:\d{1,9}|anonymous>))"
-    + _REST
+    r"(?P<before>.{0,400}?)(?<![\w.$])at (?:async )?(?P<place>[A-Za-z./<~_@\[]"
+    r"(?:[^()\n]{0,2000}:\d{1,9}:\d{1,9}|anonymous>))" + _REST
 )
 _SCHEME = (
     r"(?:https?|file|webpack(?:-internal)?|resource|chrome|app|capacitor|blob|(?:moz|safari(?:-web)?|chrome)-extension)"
@@ -52,15 +52,43 @@ _COUNTED = re.compile(r"(?<=[A-Za-z])\$\d+$")
 _MODULES = re.compile(r"(?:^|/)(?:node_modules|bower_components|jspm_packages|\.pnpm|\.yarn)/")
 _PACKAGE = re.compile(r".*(?:node_modules)/(?P<name>@[^/]+/[^/]+|[^/]+)")
 _RUNNER = re.compile(
-    r"@?(?:jest|vitest|mocha|jasmine|ava|tap|karma|cypress|playwright|qunit|nyc|c8|tape|uvu)(?:[/-].*)?$|@web/test-runner"
+    r"@?(?:jest|vitest|mocha|jasmine|ava|tap|karma|cypress|playwright|qunit|nyc|c8|tape|uvu)(?:[/-].*)?$"
+    r"|@web/test-runner"
 )
 _BUILT_IN = re.compile(r"(?:node:|internal/|ext:|deno:|bun:|native|wasm://)|<anonymous>$|\[native code\]$")
 _BUNDLER = re.compile(
     r"webpack/(?:bootstrap|runtime)|\(webpack\)|(?:moz|safari(?:-web)?|chrome)-extension:|/vendors?[.~-]"
 )
 _NODE_OLD = frozenset(
-    "_http_client _http_server _http_common _http_outgoing _stream_readable _stream_writable _tls_wrap assert buffer "
-    "child_process dgram dns domain events fs http https module net readline stream timers tls url util vm zlib".split()
+    [
+        "_http_client",
+        "_http_server",
+        "_http_common",
+        "_http_outgoing",
+        "_stream_readable",
+        "_stream_writable",
+        "_tls_wrap",
+        "assert",
+        "buffer",
+        "child_process",
+        "dgram",
+        "dns",
+        "domain",
+        "events",
+        "fs",
+        "http",
+        "https",
+        "module",
+        "net",
+        "readline",
+        "stream",
+        "timers",
+        "tls",
+        "url",
+        "util",
+        "vm",
+        "zlib",
+    ]
 )
 _TEST = re.compile(r"\.(?:test|spec|e2e|cy)\.[cm]?[jt]sx?$|(?:^|/)(?:__tests__|__mocks__|tests)/")
 

@@ -9,7 +9,8 @@ from ems_ml.types import Frame, Role
 
 _NAME = r"[^\s()\[\]{}\"'`,;:=|/]"
 _FRAME = re.compile(
-    rf"(?P<before>.*?)(?<![\w.$])at (?:[^\s()$/]{{0,100}}/){{0,3}}(?P<class>{_NAME}+(?:/(?:0x)?[0-9a-fA-F]{{1,16}})?)\.(?P<method><?[\w$][\w$ -]*>?|<\w+>)"
+    rf"(?P<before>.*?)(?<![\w.$])at (?:[^\s()$/]{{0,100}}/){{0,3}}(?P<class>{_NAME}+(?:/"
+    rf"(?:0x)?[0-9a-fA-F]{{1,16}})?)\.(?P<method><?[\w$][\w$ -]*>?|<\w+>)"
     r"\((?P<source>Native Method|Unknown Source|<generated>|[^\s():]{1,300}(?::-?\d{1,9})?)\)"
     r"(?: ~?\[[^\]]{0,200}\]| \[na\])?\s*$"
 )
@@ -20,7 +21,7 @@ INTRODUCED = re.compile(
     r"(?P<indent>\s*)(?P<word>Caused by: |Suppressed: |Wrapped by: |Exception in thread \"[^\"\n]{0,300}\" "
     r"|Exception: )(?P<rest>.*)$"
 )
-QUALIFIED = re.compile(rf"\s*(?P<type>(?:[^\W\d][\w$]*\.)+[^\W\d][\w$]*)(?::(?: (?P<message>.*)|\s*)|\s*)$")
+QUALIFIED = re.compile(r"\s*(?P<type>(?:[^\W\d][\w$]*\.)+[^\W\d][\w$]*)(?::(?: (?P<message>.*)|\s*)|\s*)$")
 SIMPLE = re.compile(r"\s*(?P<type>[A-Z][\w$]*)(?::(?: (?P<message>.*)|\s*)|\s*)$")
 #: `... java.lang.IllegalStateException: no` behind a log's columns.
 INSIDE = re.compile(

@@ -25,21 +25,26 @@ _ACCESS = re.compile(
     r"(?:READ|WRITE) of size \d+ at 0x[0-9a-f]+ thread T\d+|The signal is caused by an? \w+ memory access|Hint: .*"
 )
 _BESIDE = re.compile(
-    r"\s*(?P<type>(?:previously )?allocated|freed|Thread T\d+ created|Memory was marked)\b.*(?:here|from|by T\d+.*):\s*$"
+    r"\s*(?P<type>(?:previously )?allocated|freed|Thread T\d+ created|Memory was marked)\b.*(?:here|from"
+    r"|by T\d+.*):\s*$"
 )
 _SIGNAL = re.compile(
     r"(?:Program|Thread \d[^\n]{0,100}?) (?:received|terminated with) signal (?P<type>SIG\w+), (?P<message>[^\n]*?)\.?$"
 )
 _ASSERTION = re.compile(
-    r"(?P<program>[\w./-]+): (?P<file>[^\s:]+):(?P<line>\d+): (?P<function>.{1,500}?): (?P<message>Assertion [`'].*' failed\.)$"
+    r"(?P<program>[\w./-]+): (?P<file>[^\s:]+):(?P<line>\d+): (?P<function>.{1,500}?): "
+    r"(?P<message>Assertion [`'].*' failed\.)$"
 )
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<type>[^']+)'")
 _WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)$")
 _GLIBC = re.compile(
-    r"\*\*\* (?P<message>(?:Error in|stack smashing|buffer overflow|invalid)[^\n]*?)(?: \*\*\*)?:?\s*(?:terminated)?$|^(?P<malloc>(?:double free|free\(\)|malloc\(\)|munmap_chunk|corrupted|realloc\(\)|malloc_consolidate)[^\n]*)$"
+    r"\*\*\* (?P<message>(?:Error in|stack smashing|buffer overflow|invalid)[^\n]*?)(?: \*\*\*)?:?\s*"
+    r"(?:terminated)?$|^(?P<malloc>(?:double free|free\(\)|malloc\(\)|munmap_chunk|corrupted|realloc\(\)"
+    r"|malloc_consolidate)[^\n]*)$"
 )
 _CAUGHT = re.compile(
-    r"(?:[Cc]aught |[Ff]atal )?[Ss]ignal:? (?P<number>\d+)|Segmentation fault|Aborted|Floating point exception|Bus error|Illegal instruction"
+    r"(?:[Cc]aught |[Ff]atal )?[Ss]ignal:? (?P<number>\d+)|Segmentation fault|Aborted|Floating point exception"
+    r"|Bus error|Illegal instruction"
 )
 _THREAD = re.compile(r"\s*Thread \d+ \(")
 _LISTING = re.compile(r"(?P<line>\d{1,9})\t(?P<code>.*)$")
@@ -64,6 +69,7 @@ class NativeParser:
     def find(self, lines: Sequence[str]) -> list[Node]:
         """Every error in `lines`, in order."""
         nodes: list[Node] = []
+        node: Node | None
         at = floor = 0
         while at < len(lines):
             line = lines[at]
@@ -139,14 +145,14 @@ def _report(
     if not block.type and nodes and _told_again(nodes[-1].block, block):
         return None
     if not block.type and before and _is_other_thread(lines, first, floor, prefix):
-        if not before.block.type or before.block.frames:
-            before.block.end = end
-            return None
+        before.block.end = end
+        return None
     return Node(block)
 
 
 def _told_again(before: Block, again: Block) -> bool:
-    """Whether gdb prints the same stack once more, maybe whole after its last call alone: then the longer one counts."""
+    """Whether gdb prints the same stack once more, maybe whole after its last call alone: then the longer one "
+    "counts."""
     known, told = before.frames[-1], again.frames[-1]
     if (known.function, known.file, known.line) != (told.function, told.file, told.line):
         return False

@@ -17,35 +17,46 @@ _AT_FILE = re.compile(
 _PLACE = re.compile(r"(?P<file>.*?)(?::(?P<line>\d{1,9}))?(?::\d{1,9})?$")
 #: glibc's backtrace(3): `./shop(total+0x1d) [0x55d0]`.
 _GLIBC = re.compile(
-    r"(?P<before>.{0,200}?)(?P<module>(?:\.{0,2}/)[^\s()]{1,500}|[\w.-]{1,100})\((?P<function>[^\s()]*?(?:\(.*\))?)(?:\+0x[0-9a-fA-F]+)?\) ?"
+    r"(?P<before>.{0,200}?)(?P<module>(?:\.{0,2}/)[^\s()]{1,500}|[\w.-]{1,100})\((?P<function>[^\s()]*?"
+    r"(?:\(.*\))?)(?:\+0x[0-9a-fA-F]+)?\) ?"
     r"\[(?:0x)?[0-9a-fA-F]+\]\s*$"
 )
 _SUFFIX = re.compile(
-    r"(?:\.(?:cold|part|constprop|isra|lto_priv|localalias|llvm|clone)(?:\.\d+)*|@@?[A-Z_]+[\d.]*|\[abi:\w+\]| \[clone [^\]]*\])+"
+    r"(?:\.(?:cold|part|constprop|isra|lto_priv|localalias|llvm|clone)(?:\.\d+)*|@@?[A-Z_]+[\d.]*|\[abi:\w+\]"
+    r"| \[clone [^\]]*\])+"
 )
 _PLT = re.compile(r"@plt$|^__interceptor_|^__GI_")
 
 _MACHINERY = re.compile(
-    r"(?:__pthread_kill_(?:implementation|internal)|(?:__)?pthread_kill|(?:__GI_)?(?:raise|abort|gsignal)|__assert_fail\w*|__assert"
-    r"|__libc_message\w*|malloc_printerr|__fortify_fail\w*|__chk_fail|__stack_chk_fail|__cxa_(?:throw|rethrow|call_terminate)"
+    r"(?:__pthread_kill_(?:implementation|internal)|(?:__)?pthread_kill|(?:__GI_)?(?:raise|abort|gsignal)"
+    r"|__assert_fail\w*|__assert"
+    r"|__libc_message\w*|malloc_printerr|__fortify_fail\w*|__chk_fail|__stack_chk_fail|__cxa_(?:throw|rethrow"
+    r"|call_terminate)"
     r"|std::terminate.*|__cxxabiv1::.*|__gnu_cxx::__verbose_terminate_handler.*|_Unwind_\w+|__gxx_personality\w*"
-    r"|__asan_\w+|__asan::.*|__sanitizer\w*|__ubsan\w*|__tsan_\w+|__interceptor_abort|backtrace(?:_symbols\w*)?|<signal handler called>"
+    r"|__asan_\w+|__asan::.*|__sanitizer\w*|__ubsan\w*|__tsan_\w+|__interceptor_abort|backtrace"
+    r"(?:_symbols\w*)?|<signal handler called>"
     r"|kill|__kill|killpg|__restore_rt)(?:\(.*)?$"
 )
 _STDLIB = re.compile(
-    r"(?:^|/)(?:libc|libm|libpthread|libstdc\+\+|libgcc_s|libc\+\+|libc\+\+abi|ld-linux[\w-]*|ld|libdl|librt|libasan|libubsan|libtsan"
-    r"|liblsan|libclang_rt[\w.-]*)(?:[.-][\w.-]*)?\.so|/(?:sysdeps|csu|nptl|malloc|stdlib|string|libio|elf|debug|signal|posix)/"
-    r"|^\./?(?:nptl|malloc|stdlib|string|csu|assert|debug)/|sanitizer_common|/asan/|/ubsan/|/lsan/|libsanitizer|/usr/include/"
+    r"(?:^|/)(?:libc|libm|libpthread|libstdc\+\+|libgcc_s|libc\+\+|libc\+\+abi|ld-linux[\w-]*|ld|libdl|librt"
+    r"|libasan|libubsan|libtsan"
+    r"|liblsan|libclang_rt[\w.-]*)(?:[.-][\w.-]*)?\.so|/(?:sysdeps|csu|nptl|malloc|stdlib|string|libio|elf"
+    r"|debug|signal|posix)/"
+    r"|^\./?(?:nptl|malloc|stdlib|string|csu|assert|debug)/|sanitizer_common|/asan/|/ubsan/|/lsan/"
+    r"|libsanitizer|/usr/include/"
     r"|/include/c\+\+/|(?:ntdll|kernel32|kernelbase|ucrtbase|msvcrt|vcruntime\w*)\.dll|libsystem_\w+|libdyld"
 )
 _LIBRARY = re.compile(
-    r"^/(?:usr/(?:local/)?)?lib(?:64|32)?/|/(?:third_party|3rdparty|vendor|_deps|vcpkg_installed|\.conan)/|\.dylib$|/Frameworks/"
+    r"^/(?:usr/(?:local/)?)?lib(?:64|32)?/|/(?:third_party|3rdparty|vendor|_deps|vcpkg_installed|\.conan)/"
+    r"|\.dylib$|/Frameworks/"
 )
 _START = re.compile(
-    r"(?:_start|__libc_start_\w+|__libc_start_main\w*|start_thread|__clone3?|clone3?|(?:__)?libc_start\w*|BaseThreadInitThunk|RtlUserThreadStart)(?:\(.*)?$"
+    r"(?:_start|__libc_start_\w+|__libc_start_main\w*|start_thread|__clone3?|clone3?|(?:__)?libc_start\w*"
+    r"|BaseThreadInitThunk|RtlUserThreadStart)(?:\(.*)?$"
 )
 _LIBC = re.compile(
-    r"(?:malloc|calloc|realloc|free|cfree|posix_memalign|operator (?:new|delete)\S*|mem(?:cpy|set|move|cmp)|str\w{3,6}|\w*printf)(?:\(.*)?$"
+    r"(?:malloc|calloc|realloc|free|cfree|posix_memalign|operator (?:new|delete)\S*|mem(?:cpy|set|move|cmp)"
+    r"|str\w{3,6}|\w*printf)(?:\(.*)?$"
 )
 _NAMES = re.compile(r"(?:std|__gnu_cxx|__cxxabiv1|__asan|__sanitizer|__ubsan|__lsan)::")
 _RUNNER = re.compile(r"(?:testing::(?:internal::|Test|UnitTest)|Catch::|doctest::|boost::unit_test)")
@@ -75,10 +86,8 @@ def native_frame(line: str) -> NativeFrame | None:
 def goes_on(line: str) -> bool:
     """Whether gdb broke a frame's line, so that it goes on in the next."""
     found = _NUMBERED.match(line)
-    return (
-        found is not None
-        and line.count("(") > line.count(")")
-        or line.rstrip().endswith((" at", " from", ")"))
+    return (found is not None and line.count("(") > line.count(")")) or (
+        line.rstrip().endswith((" at", " from", ")"))
         and (found is not None and " at " not in line and " from " not in line)
     )
 
@@ -126,7 +135,8 @@ def canonical(name: str) -> str:
 
 
 def _emptied(name: str, opening: str, closing: str, *, keep: bool) -> str:
-    """`name` without what stands in brackets; `keep`: the outermost brackets stay. `(anonymous namespace)` is a name."""
+    """`name` without what stands in brackets; `keep`: the outermost brackets stay. `(anonymous namespace)` is "
+    "a name."""
     if opening not in name:
         return name
     parts: list[str] = []

@@ -17,11 +17,13 @@ from ems_ml.parse.grammar import HEADER, HEADER_LINE, frame_in, plausible
 LINE_END = re.compile(r"\r\n|\n|\r")
 
 _TRACE_WORDS = re.compile(
-    r'Traceback \(most recent call last\)|File "|^\s*at \S.*[\w>)]:\d|^\s*at \S+\(|^goroutine \d+ \[|^\s*#\d+ +\S|panicked at ',
+    r'Traceback \(most recent call last\)|File "|^\s*at \S.*[\w>)]:\d|^\s*at \S+\(|^goroutine \d+ \['
+    r"|^\s*#\d+ +\S|panicked at ",
     re.M,
 )
 _ESCAPED = re.compile(
-    r'call last\):?\\{1,8}[nr]|\\n {0,12}File \\{0,8}"|\\n(?:\\{1,8}t| {0,12})at [\w$.<>/@]|goroutine \d{1,9} \[[^\]]{1,80}\]:\\{1,8}n'
+    r'call last\):?\\{1,8}[nr]|\\n {0,12}File \\{0,8}"|\\n(?:\\{1,8}t| {0,12})at [\w$.<>/@]'
+    r"|goroutine \d{1,9} \[[^\]]{1,80}\]:\\{1,8}n"
     r"|\\n {0,8}#\d{1,5} +(?:0x|[\w:~<>]+ \()"
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ems_ml.parse.base import event_of
@@ -19,12 +18,13 @@ class Reader(Protocol):
         """Every error in `lines`, with its causes, in order; each block knows where it stood. Never raises."""
 
 
-@dataclass(frozen=True, slots=True)
 class TextParser:
     """Reads `Form.TEXT` in every language that one of its readers knows. None where none finds a trace."""
 
-    readers: Sequence[Reader]
-    name: str = "text"
+    name = "text"
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        self.readers = readers
 
     def parse(self, report: RawReport) -> ErrorEvent | None:
         return read_text(report, self.readers)

@@ -53,13 +53,17 @@ PIECES = st.sampled_from(
         "Wrapped by: a.D", "Caused by: [CIRCULAR REFERENCE: a.B: y]", "TypeError: x", "    at f (/a.js:1:2) {",
         "  [cause]: Error: y", "      at async new B (file:///b.mjs:1:2)", "  [errors]: [", "  ]", "}", "    ^",
         "    ... 4 lines matching cause stack trace ...", "f@https://x/a.js:1:2", "/a.js:3", "panic: x [recovered]",
-        "\tpanic: y", "goroutine 1 [running]:", "main.f(...)", "\t/a.go:3 +0x1", "panic({0x1, 0x2})", "created by main.g",
-        "fatal error: z", "WARNING: DATA RACE", "Write at 0x00c0 by goroutine 7:", "==1==ERROR: AddressSanitizer: SEGV on x",
+        "\tpanic: y", "goroutine 1 [running]:", "main.f(...)", "\t/a.go:3 +0x1", "panic({0x1, 0x2})",
+        "created by main.g",
+        "fatal error: z", "WARNING: DATA RACE", "Write at 0x00c0 by goroutine 7:",
+        "==1==ERROR: AddressSanitizer: SEGV on x",
         "    #0 0x4f in f /a.c:3:1", "#1  0x1 in g (x=1) at a.c:4", "#2  h (", "freed by thread T0 here:",
         "Program received signal SIGSEGV, Segmentation fault.", "#3  <signal handler called>", "./a(f+0x1)[0x2]",
         "Direct leak of 1 byte(s) in 1 object(s) allocated from:", "a.c:3:1: runtime error: x", "12\tx = 1;",
-        "thread 'main' panicked at a.rs:3:1:", "stack backtrace:", "   0: core::panicking::panic", "             at a.rs:3:1",
-        "Indirect leak of 1 byte(s) in 1 object(s) allocated from:", "terminate called after throwing an instance of 'A'",
+        "thread 'main' panicked at a.rs:3:1:", "stack backtrace:", "   0: core::panicking::panic",
+        "             at a.rs:3:1",
+        "Indirect leak of 1 byte(s) in 1 object(s) allocated from:",
+        "terminate called after throwing an instance of 'A'",
     ]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=25).map("\n".join), st.lists(PIECES, max_size=8).map("".join))

@@ -20,8 +20,9 @@ from ems_ml.types import RawReport
 HERE = Path(__file__).resolve().parents[1] / "languages"
 ROWS = [json.loads(line) for line in (HERE / "traces.jsonl").read_text(encoding="utf-8").splitlines()]
 PROJECTS = sorted({row["project"] for row in ROWS})
-#: These say no more than their names. Below: the goroutine that Go prints first is the one that waits for the one that is stuck.
+#: These say no more than their names.
 SILENT = {"java.lang.StackOverflowError", "java.util.NoSuchElementException"}
+#: The goroutine that Go prints first is the one that waits for the one that is stuck.
 OTHERWISE = {("go:order-wait", "nightly"): "main.nightly"}
 
 

@@ -75,7 +75,8 @@ KINDS: dict[str, Kind] = {
         "native", "native", GDB, ("g++", "gdb"),
         lambda at: [["g++", *_FLAGS, "-o", str(at / "shop"), *_sources(at, "*.cpp")]],
         lambda at, asked: [
-            "gdb", "-batch", "-nx", "-ex", "set width 0", "-ex", "run", "-ex", "bt 40", "--args", str(at / "shop"), *asked,
+            "gdb", "-batch", "-nx", "-ex", "set width 0", "-ex", "run", "-ex", "bt 40", "--args",
+            str(at / "shop"), *asked,
         ],
         {},
     ),
@@ -110,7 +111,8 @@ def make(name: str, folder: Path, *, few: bool = False) -> Iterator[dict[str, st
                     continue
                 ran = subprocess.run(
                     kind.ask(at, [entry, cause.what, cause.values[place]]), cwd=at, env=environment,
-                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=120,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                    text=True, check=False, timeout=120,
                 )  # fmt: skip
                 told = ran.stdout.replace(str(at), HOME)
                 owner, dot, last = cause.function.replace("::", ".").rpartition(".")
