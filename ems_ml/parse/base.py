@@ -58,8 +58,13 @@ def make_event(
     )
 
 
-def event_of(nodes: list[Node], report: RawReport, *, parser: str, attributes: dict[str, str]) -> ErrorEvent:
-    """The event of the errors that stood in one text: the last is `error`, the others are `more`."""
+def event_of(
+    nodes: Sequence[Node], report: RawReport, *, attributes: dict[str, str], parser: str | None = None
+) -> ErrorEvent:
+    """The event of the errors that stood in one text: the last is `error`, the others are `more`.
+
+    `parser`: who read it; None: each is named after its language.
+    """
     id = event_id(report)
     more = tuple(
         _event_of_node(node, report, parser, f"{id}-{number}", {})
@@ -74,12 +79,15 @@ def event_of(nodes: list[Node], report: RawReport, *, parser: str, attributes: d
 MORE_ERRORS = 50
 
 
-def _event_of_node(node: Node, report: RawReport, parser: str, id: str, attributes: dict[str, str]) -> ErrorEvent:
+def _event_of_node(
+    node: Node, report: RawReport, parser: str | None, id: str, attributes: dict[str, str]
+) -> ErrorEvent:
     return make_event(
         report,
         node.block.record(None),
-        parser=parser,
+        parser=parser or node.block.language,
+        language=node.block.language,
         chain=tuple(block.record(relation) for relation, block in node.chain()),
-        attributes=attributes | left_out_note(len(node.block.frames)),
+        attributes=attributes | node.block.notes | left_out_note(len(node.block.frames)),
         id=id,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from ems_ml.types import Frame, Role
@@ -21,7 +20,8 @@ _STDLIB = re.compile(
     r"(?:^|/)(?:lib(?:64)?/(?:python|pypy)[\d.]+t?|lib-python/[\d.]+|python\d{2,3}\.zip)/(?:lib-dynload/)?([^/]*)"
 )
 _STDLIB_WINDOWS = re.compile(
-    r"(?:^|/)(?:python[\d.-]*|pythoncore-[^/]*|(?:ana|mini)conda\d*|miniforge\d*|envs/[^/]+|versions/\d[\d.]*)/lib/([^/]*)",
+    r"(?:^|/)(?:python[\d.-]*|pythoncore-[^/]*|(?:ana|mini)conda\d*|miniforge\d*|envs/[^/]+"
+    r"|versions/\d[\d.]*)/lib/([^/]*)",
     re.IGNORECASE,
 )
 #: Folders of the standard library, as frozen programs report them: without the path before.
@@ -64,10 +64,9 @@ def role_of(file: str, function: str = "", module: str | None = None) -> Role:
     return Role.APP
 
 
-def classified(frame: Frame) -> Frame:
-    """`frame` with its role and `in_app` set from its path."""
-    role = role_of(frame.file, frame.function, frame.module)
-    return replace(frame, role=role, in_app=role is Role.APP)
+def role_in(frame: Frame) -> Role:
+    """The role of a frame of a Python program."""
+    return role_of(frame.file, frame.function, frame.module)
 
 
 def bounded(frames: Sequence[T]) -> Sequence[T]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ems_ml.parse.base import event_of
-from ems_ml.parse.blocks import Block, Join, assemble, join_of
+from ems_ml.parse.blocks import Block, Join, Node, assemble, join_of
 from ems_ml.parse.grammar import HEADER, MEMBER, STACK_HEADER, UPSIDE_DOWN, Prefix, exception_in, frame_in, indent_of
-from ems_ml.parse.lines import clean
 from ems_ml.parse.message import read_message
 from ems_ml.parse.pytest_console import is_error_line, read_failure
+from ems_ml.parse.text import read_text
 from ems_ml.parse.traceback import TracebackReader
-from ems_ml.types import ErrorEvent, Form, RawReport
+from ems_ml.types import ErrorEvent, RawReport
 
 _INTERESTING = re.compile(
     r"^\s*E {2,}|Traceback \(|File |Cell In|Input In|the above exception|The above exception|(?<!-)-{3,} ?(?:\d|\.\.\.)"
@@ -26,14 +25,11 @@ class PythonParser:
     name = "python"
 
     def parse(self, report: RawReport) -> ErrorEvent | None:
-        if report.form is not Form.TEXT:
-            return None
-        lines, left_out = clean(report.text)
-        nodes = assemble(find_blocks(lines))
-        if not nodes:
-            return None
-        attributes = {"characters_left_out": str(left_out)} if left_out else {}
-        return event_of(nodes, report, parser=self.name, attributes=attributes)
+        return read_text(report, (self,))
+
+    def find(self, lines: Sequence[str]) -> list[Node]:
+        """Every error in `lines`, with its causes, in order."""
+        return assemble(find_blocks(lines))
 
 
 def find_blocks(lines: Sequence[str]) -> list[Block | Join]:
@@ -50,13 +46,17 @@ def find_blocks(lines: Sequence[str]) -> list[Block | Join]:
             items.append(join)
             at += 1
         elif is_error_line(line):
+            begin = at
             block, at = read_failure(lines, at, floor)
+            block.start, block.end = begin, at
             items.append(block)
             floor = at
         elif group >= 0 and (member := MEMBER.search(line)):
             at = _member(lines, at, member, items)
         elif (header := HEADER.search(line)) or STACK_HEADER.search(line) or UPSIDE_DOWN.search(line) or frame_in(line):
+            begin = at
             block, at = TracebackReader(lines, at).read()
+            block.start, block.end = begin, at
             if header and header[0].startswith("+ "):
                 group = header.start()
             elif group >= 0:
@@ -82,7 +82,7 @@ def _member(lines: Sequence[str], at: int, member: re.Match[str], items: list[Bl
     if found is None or rest is None:
         return at + 1
     message, end = read_message(lines, at + 1, prefix, indent_of(rest), found[1])
-    items.append(Block(type=found[0], message=message, margin=column, headed=True, member=True))
+    items.append(Block(type=found[0], message=message, margin=column, headed=True, member=True, start=at, end=end))
     return end
 
 

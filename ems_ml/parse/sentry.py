@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ems_ml.parse.base import event_id
 from ems_ml.parse.blocks import CHAIN_LENGTH, MESSAGE_CHARS
-from ems_ml.parse.frames import bounded, left_out_note, role_of
-from ems_ml.parse.python import PythonParser
+from ems_ml.parse.frames import bounded, left_out_note
+from ems_ml.parse.languages import readers
+from ems_ml.parse.platforms import language_of, role_on
+from ems_ml.parse.text import read_text
 from ems_ml.types import ErrorEvent, ExceptionRecord, Form, Frame, RawReport, Role
 
 _ATTRIBUTES = ("environment", "level", "logger", "server_name", "transaction", "platform", "dist")
@@ -29,20 +32,21 @@ class SentryParser:
         if report.form is not Form.SENTRY or not isinstance(report.payload, Mapping):
             return None
         payload = report.payload
-        records, notes = _exceptions(payload)
+        language = language_of(_text(payload.get("platform")))
+        records, notes = _exceptions(payload, language)
         formatted, template = _message(payload)
         if not records:
             if not formatted:
                 return None
             if (inside := _trace_in(formatted, report)) is not None:
                 return _dressed(inside, report, template, {})
-            frames, notes = _frames(_stack(payload))
+            frames, notes = _frames(_stack(payload), language)
             records = [ExceptionRecord(type="", message=formatted[:MESSAGE_CHARS], frames=frames)]
         event = ErrorEvent(
             id=report.id or _text(payload.get("event_id")).replace("-", "") or event_id(report),
             error=records[0],
             chain=tuple(records[1 : CHAIN_LENGTH + 1]),
-            language=_text(payload.get("platform")) or "python",
+            language=language,
             parser=self.name,
             project=report.project,
             source=report.source,
@@ -63,7 +67,7 @@ def _dressed(event: ErrorEvent, report: RawReport, template: str, notes: dict[st
     )
 
 
-def _exceptions(payload: Mapping[str, Any]) -> tuple[list[ExceptionRecord], dict[str, str]]:
+def _exceptions(payload: Mapping[str, Any], language: str) -> tuple[list[ExceptionRecord], dict[str, str]]:
     """The exceptions, the one raised last first. Clients send them the other way round."""
     given = payload.get("exception") or payload.get("sentry.interfaces.Exception")
     if isinstance(given, Mapping) and "values" not in given and ("type" in given or "value" in given):
@@ -75,7 +79,7 @@ def _exceptions(payload: Mapping[str, Any]) -> tuple[list[ExceptionRecord], dict
         stack = value.get("stacktrace") or value.get("raw_stacktrace")
         if index == 0 and not stack:
             stack = _stack(payload)
-        frames, note = _frames(stack)
+        frames, note = _frames(stack, language)
         notes = notes or note
         records.append(
             ExceptionRecord(
@@ -100,31 +104,28 @@ def _relation(mechanism: object) -> str:
     return "member" if source.startswith("exceptions[") else _SOURCES.get(source, "cause")
 
 
-def _frames(stack: object) -> tuple[tuple[Frame, ...], dict[str, str]]:
+def _frames(stack: object, language: str) -> tuple[tuple[Frame, ...], dict[str, str]]:
     given = stack.get("frames") if isinstance(stack, Mapping) else None
     frames = [frame for frame in _values(given) if isinstance(frame, Mapping)]
-    return tuple(_frame(frame) for frame in bounded(frames)), left_out_note(len(frames))
+    return tuple(_frame(frame, language) for frame in bounded(frames)), left_out_note(len(frames))
 
 
-def _frame(given: Mapping[str, Any]) -> Frame:
-    file = _text(given.get("abs_path")) or _text(given.get("filename"))
-    function = _text(given.get("function"))
-    module = _text(given.get("module")) or None
-    role = role_of(file, function, module)
+def _frame(given: Mapping[str, Any], language: str) -> Frame:
+    language = language_of(_text(given.get("platform"))) if given.get("platform") else language
+    frame = Frame(
+        file=_text(given.get("abs_path")) or _text(given.get("filename")),
+        function=_text(given.get("function")),
+        line=_integer(given.get("lineno")),
+        module=_text(given.get("module")) or _text(given.get("package")) or None,
+        code=_text(given.get("context_line")).strip() or None,
+    )
+    frame, role = role_on(language, frame)
     claimed = given.get("in_app")
     if claimed is False and role is Role.APP:
         role = Role.LIBRARY
     elif claimed is True and role is Role.LIBRARY:
         role = Role.APP
-    return Frame(
-        file=file,
-        function=function,
-        line=_integer(given.get("lineno")),
-        module=module,
-        code=_text(given.get("context_line")).strip() or None,
-        in_app=role is Role.APP,
-        role=role,
-    )
+    return replace(frame, in_app=role is Role.APP, role=role)
 
 
 def _stack(payload: Mapping[str, Any]) -> object:
@@ -160,10 +161,11 @@ def _filled(template: str, params: object) -> str:
 
 def _trace_in(message: str, report: RawReport) -> ErrorEvent | None:
     """The error whose whole traceback was logged as a message."""
-    if "Traceback (most recent call last)" not in message:
+    if "\n" not in message:
         return None
     text = RawReport(text=message, id=report.id, project=report.project, source=report.source)
-    return PythonParser().parse(text)
+    found = read_text(text, readers())
+    return found if found is not None and found.error.type and found.error.frames else None
 
 
 def _attributes(payload: Mapping[str, Any]) -> dict[str, str]:

@@ -16,8 +16,16 @@ from ems_ml.parse.grammar import HEADER, HEADER_LINE, frame_in, plausible
 
 LINE_END = re.compile(r"\r\n|\n|\r")
 
-_TRACE_WORDS = ("Traceback (most recent call last)", 'File "')
-_ESCAPED = re.compile(r'call last\):?\\{1,8}[nr]|\\n {0,12}File \\{0,8}"')
+_TRACE_WORDS = re.compile(
+    r'Traceback \(most recent call last\)|File "|^\s*at \S.*[\w>)]:\d|^\s*at \S+\(|^goroutine \d+ \['
+    r"|^\s*#\d+ +\S|panicked at ",
+    re.M,
+)
+_ESCAPED = re.compile(
+    r'call last\):?\\{1,8}[nr]|\\n {0,12}File \\{0,8}"|\\n(?:\\{1,8}t| {0,12})at [\w$.<>/@]'
+    r"|goroutine \d{1,9} \[[^\]]{1,80}\]:\\{1,8}n"
+    r"|\\n {0,8}#\d{1,5} +(?:0x|[\w:~<>]+ \()"
+)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "'": "'", "\\": "\\", "/": "/"}
 _RAISED = re.compile(r"\s*[\w.]+(?:Error|Exception): ")
@@ -37,6 +45,8 @@ _BOX_LINES = 5_000
 
 def is_escaped(line: str) -> bool:
     """Whether a whole trace stands escaped in `line`, not as part of another exception's message."""
+    if line.startswith('{"log":"') and line.rstrip().endswith("}"):
+        return True
     if "\\n" in line and _ESCAPED.search(line):
         return not _RAISED.match(line)
     return line.startswith("{") and line.rstrip().endswith("}") and "call last)" in line
@@ -47,7 +57,12 @@ def unescape(line: str) -> list[str]:
     start = line.find("{")
     if start >= 0 and line.rstrip().endswith("}"):
         try:
-            found = _longest_trace(json.loads(line[start:]))
+            told = json.loads(line[start:])
+            if line.startswith('{"log":"') and isinstance(
+                told["log"], str
+            ):  # docker's own: one line of the program each
+                return LINE_END.split(told["log"].rstrip("\r\n"))
+            found = _longest_trace(told)
         except (ValueError, RecursionError):
             found = ""
         if found:
@@ -150,6 +165,6 @@ def _longest_trace(value: Any) -> str:
                 item = "\n".join(part.rstrip("\n") for part in item)
             else:
                 stack.extend(item)
-        if isinstance(item, str) and len(item) > len(best) and any(word in item for word in _TRACE_WORDS):
+        if isinstance(item, str) and len(item) > len(best) and _TRACE_WORDS.search(item):
             best = item
     return best

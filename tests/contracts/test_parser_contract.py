@@ -6,13 +6,28 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ems_ml.parse import ParserChain, PlainParser, PytestParser, PythonParser, SentryParser, default_parsers
+from ems_ml.parse import (
+    GoParser,
+    JavaScriptParser,
+    JvmParser,
+    NativeParser,
+    ParserChain,
+    PlainParser,
+    PytestParser,
+    PythonParser,
+    RustParser,
+    SentryParser,
+    TextParser,
+    default_parsers,
+)
 from ems_ml.parse.blocks import CHAIN_LENGTH, MESSAGE_CHARS
 from ems_ml.parse.frames import HEAD_FRAMES, TAIL_FRAMES
+from ems_ml.parse.languages import readers
 from ems_ml.ports import Parser
 from ems_ml.types import ErrorEvent, Form, RawReport, Role
 
-PARSERS = [SentryParser(), PytestParser(), PythonParser(), PlainParser()]
+LANGUAGES = [PythonParser(), JvmParser(), JavaScriptParser(), GoParser(), NativeParser(), RustParser()]
+PARSERS = [SentryParser(), PytestParser(), *LANGUAGES, TextParser(readers()), PlainParser()]
 NAMES = [parser.name for parser in PARSERS]
 
 TRACE = """Traceback (most recent call last):
@@ -34,6 +49,21 @@ PIECES = st.sampled_from(
         '{"exc_info": "Traceback (most recent call last):\\n  File \\"a\\", line 1, in f\\nE: x"}', "\ufffd", "\x00",
         "╭─── Traceback (most recent call last) ───╮", "│ a.py:1 in f │", "│ ❱ 1 x │", "╰──────╯", "Call stack:",
         "Current thread 0x1 (most recent call first):", '  File "a" in f', "Exception Type: E at /",
+        "java.lang.Error: x", "\tat a.B.c(B.java:3)", "Caused by: a.B: y", "\tSuppressed: a.C", "\t... 3 more",
+        "Wrapped by: a.D", "Caused by: [CIRCULAR REFERENCE: a.B: y]", "TypeError: x", "    at f (/a.js:1:2) {",
+        "  [cause]: Error: y", "      at async new B (file:///b.mjs:1:2)", "  [errors]: [", "  ]", "}", "    ^",
+        "    ... 4 lines matching cause stack trace ...", "f@https://x/a.js:1:2", "/a.js:3", "panic: x [recovered]",
+        "\tpanic: y", "goroutine 1 [running]:", "main.f(...)", "\t/a.go:3 +0x1", "panic({0x1, 0x2})",
+        "created by main.g",
+        "fatal error: z", "WARNING: DATA RACE", "Write at 0x00c0 by goroutine 7:",
+        "==1==ERROR: AddressSanitizer: SEGV on x",
+        "    #0 0x4f in f /a.c:3:1", "#1  0x1 in g (x=1) at a.c:4", "#2  h (", "freed by thread T0 here:",
+        "Program received signal SIGSEGV, Segmentation fault.", "#3  <signal handler called>", "./a(f+0x1)[0x2]",
+        "Direct leak of 1 byte(s) in 1 object(s) allocated from:", "a.c:3:1: runtime error: x", "12\tx = 1;",
+        "thread 'main' panicked at a.rs:3:1:", "stack backtrace:", "   0: core::panicking::panic",
+        "             at a.rs:3:1",
+        "Indirect leak of 1 byte(s) in 1 object(s) allocated from:",
+        "terminate called after throwing an instance of 'A'",
     ]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=25).map("\n".join), st.lists(PIECES, max_size=8).map("".join))
@@ -115,7 +145,7 @@ def test_a_chain_without_a_last_answer_says_so() -> None:
 
 @pytest.mark.parametrize("parser", PARSERS, ids=NAMES)
 def test_knows_its_own_form_only(parser: Parser) -> None:
-    own = {"sentry": Form.SENTRY, "pytest": Form.PYTEST, "python": Form.TEXT}.get(parser.name)
+    own = {"sentry": Form.SENTRY, "pytest": Form.PYTEST, "plain": None}.get(parser.name, Form.TEXT)
     for form in Form:
         answer = parser.parse(RawReport(text=TRACE, payload={}, form=form))
         if own is not None and form is not own:
