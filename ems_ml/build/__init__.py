@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ems_ml.pipeline import problem_to_json, result_to_json
     from ems_ml.store import SCOPES, StoredEvent, Waiting
     from ems_ml.strategies.names import STRATEGY_NAMES
+    from ems_ml.train.tracking import can_track
     from ems_ml.versions import Version
 
 _HOME: dict[str, tuple[str, ...]] = {
@@ -56,6 +57,7 @@ _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.pipeline": ("problem_to_json", "result_to_json"),
     "ems_ml.store": ("SCOPES", "StoredEvent", "Waiting"),
     "ems_ml.strategies.names": ("STRATEGY_NAMES",),
+    "ems_ml.train.tracking": ("can_track",),
     "ems_ml.versions": ("Version",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
@@ -100,6 +102,7 @@ __all__ = [
     "bring_reports",
     "build",
     "build_data",
+    "can_track",
     "decompress",
     "evaluate_models",
     "examine",

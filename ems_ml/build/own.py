@@ -15,7 +15,7 @@ from typing import Any
 from ems_ml.build.models import copy_set, model_folders
 from ems_ml.build.reading import reads_of, understanding
 from ems_ml.build.system import System
-from ems_ml.errors import InputError
+from ems_ml.errors import InputError, MissingExtra
 from ems_ml.events import ModelTrained
 from ems_ml.ingest.tables import Columns, Guess, Remark, Table, guess, open_table
 from ems_ml.ingest.tables.columns import KINDS
@@ -28,6 +28,7 @@ from ems_ml.resources import shipped
 from ems_ml.strategies.names import STRATEGY_NAMES
 from ems_ml.train.own import OwnErrors, OwnSplit, split_own
 from ems_ml.train.own_fit import OwnJudged, choose, judge_own
+from ems_ml.train.tracking import can_track
 from ems_ml.versions import EVALUATION, Version, keep, note_run, use
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -114,6 +115,8 @@ def train_own(
     instead. The encoder and the grouper stay those in use. track: as a run in MLflow. Raises `InputError` where nothing
     can be learnt, `UsageError`, `MissingExtra`.
     """
+    if track and not can_track():  # told now, not after the training
+        raise MissingExtra("tracking a training run (leave it out with --no-track)", "train")
     started = datetime.now(UTC)
     looked = look_at(system, data, told=told, encoding=encoding)
     gathered = _gathered(system, looked, sample, seed, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,8 +97,11 @@ def choose(
     best_temperature: Callable[[list[Any]], float],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Any, Any]:
-    """The ranker of the recipe that loses least on the tune part, at the temperature that fits it, and the recipe.
+    """A fitted ranker at the temperature that suits it on the tune part, and the recipe that was chosen there.
 
+    recipes: those that stay nearest to the shipped ranker first. The first one is chosen whose loss is within one
+    standard error of the least (Breiman et al., "Classification and Regression Trees", 1984): what a few errors cannot
+    tell apart stays near the shipped ranker.
     `adapt(shipped, signatures, labels, groups=, recipe=)` fits one; the test part is not touched.
     """
     train, tune = split.parts["train"], split.parts["tune"]
@@ -110,10 +112,16 @@ def choose(
         part = held_out(ranker, tune.signatures, tune.strategies, groups=tune.groups)
         if part is not None:
             ranker = replace(ranker, temperature=best_temperature([part, one_doubt(part)]))
-        tried.append((loss_of(ranker, tune), number, ranker))
+        tried.append((losses_of(ranker, tune), ranker))
     progress(len(recipes), len(recipes))
-    _, number, ranker = min(tried, key=lambda one: one[:2])
-    return ranker, recipes[number]
+    least = min((losses for losses, _ in tried), key=np.mean)
+    chosen = next(at for at, (losses, _) in enumerate(tried) if _hardly_more(losses, least))
+    return tried[chosen][1], recipes[chosen]
+
+
+def _hardly_more(losses: NDArray[np.float64], least: NDArray[np.float64]) -> bool:
+    more = losses - least
+    return bool(more.mean() <= more.std() / np.sqrt(len(more)))
 
 
 def one_doubt(part: Any) -> Any:
@@ -124,14 +132,12 @@ def one_doubt(part: Any) -> Any:
     return replace(part, truth=scores.argmax(axis=1), weight=part.weight / part.weight.sum())
 
 
-def loss_of(ranker: Scorer, examples: Examples) -> float:
-    """Mean of -log p(label), each cause weighing the same; a label that the ranker does not know counts as 0.001."""
+def losses_of(ranker: Scorer, examples: Examples) -> NDArray[np.float64]:
+    """Mean -log p(label) of each cause; a label that the ranker does not know counts as 0.001."""
     place = {name: number for number, name in enumerate(ranker.classes)}
     shares = ranker.probabilities(examples.signatures)
     p = [shares[row, place[name]] if name in place else LEAST_P for row, name in enumerate(examples.strategies)]
-    counts = Counter(examples.groups)
-    weight = np.asarray([1 / counts[group] for group in examples.groups])
-    return float(-(weight * np.log(np.maximum(p, LEAST_P))).sum() / weight.sum())
+    return by_cause(-np.log(np.maximum(p, LEAST_P)), examples.groups)
 
 
 def judge_own(

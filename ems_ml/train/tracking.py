@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ class Run:
     tracking_uri: str
     model_uri: str
     registered: str  # name and version in the registry
+
+
+def can_track() -> bool:
+    """Whether MLflow is installed; it is not loaded to tell."""
+    return find_spec("mlflow") is not None
 
 
 def track(

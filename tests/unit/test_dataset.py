@@ -337,8 +337,12 @@ def test_the_shipped_data_keep_their_promises() -> None:
     planted = frame[frame["kind"] == "fault"]
     assert set(frame["kind"]) == set(dataset.KINDS)
     assert planted["group"].nunique() >= 4000
+    assert len(planted) >= 25_000
     assert planted["project"].nunique() >= 30
-    assert frame.loc[frame["kind"] == "replay", "project"].nunique() >= 10
+    real = frame[frame["kind"] == "replay"]
+    assert real["group"].nunique() >= 250
+    assert real["project"].nunique() >= 20
+    assert (frame["kind"] == "told").sum() >= 1500
     assert set(planted["split"]) == set(dataset.SPLIT_NAMES)
     for row in frame[frame["kind"] != "told"].to_dict("records"):
         event = dataset.event_from_row(row)

@@ -295,6 +295,17 @@ def test_a_column_of_free_text_is_no_label(ems: Ems, tmp_path: Path) -> None:
     assert "these are no labels" in told.err
 
 
+def test_without_mlflow_it_is_told_before_anything_is_trained(
+    ems: Ems, tickets: Path, toy_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ems_ml.build.own.can_track", lambda: False)
+    told = ems("train", "--data", tickets)
+    assert told.code == 9
+    assert "--no-track" in told.err
+    assert "[train]" in told.err
+    assert not (toy_home / "models" / "versions").exists()
+
+
 def test_checking_only_tells_the_columns(ems: Ems, tickets: Path) -> None:
     told = ems("train", "--data", tickets, "--check")
     assert told.code == 0

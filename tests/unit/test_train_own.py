@@ -19,8 +19,9 @@ from ems_ml.rank.adapt import Recipe, adapted, held_out
 from ems_ml.rank.model import best_temperature
 from ems_ml.settings import load_settings
 from ems_ml.strategies.names import STRATEGY_NAMES
+from ems_ml.train.examples import Examples
 from ems_ml.train.own import OwnErrors, OwnSplit, cause_of, split_own
-from ems_ml.train.own_fit import OwnJudged, Score, one_doubt
+from ems_ml.train.own_fit import OwnJudged, Score, choose, one_doubt
 from ems_ml.types import FrameKey, Role, Signature
 
 
@@ -232,6 +233,37 @@ def test_a_small_part_that_is_all_right_makes_nothing_certain() -> None:
     careful = replace(BASE, temperature=best_temperature([part, one_doubt(part)]))
     assert sure.probabilities(rows[:1]).max() > 0.999
     assert 0.8 < careful.probabilities(rows[:1]).max() < 0.95  # six of six right: 7/8 by the rule of succession
+
+
+def test_what_the_tune_part_cannot_tell_apart_stays_near_the_shipped_ranker() -> None:
+    def examples(labels: list[str]) -> Examples:
+        rows = [signature("KeyError", exact=str(at)) for at in range(len(labels))]
+        groups = tuple(str(at) for at in range(len(labels)))
+        return Examples(signatures=tuple(rows), strategies=tuple(labels), groups=groups, projects=("",) * len(labels))
+
+    def ranked(toward_own: float) -> LinearRanker:
+        weights = np.asarray([[-9.0, 0.0], [0.0, 0.0], [toward_own, 0.0]], dtype=np.float32)
+        classes = ("guard_none", "default_missing", "own word")
+        return replace(BASE, classes=classes, weights=weights, bias=np.zeros(3, dtype=np.float32), temperature=1.0)
+
+    def chosen(labels: list[str]) -> float:
+        split = OwnSplit(
+            parts={name: examples(labels) for name in ("train", "tune", "test")},
+            by="cause", said="", once=(), repeats=0, later=0, disagree=0,
+        )  # fmt: skip
+        _, recipe = choose(
+            split,
+            BASE,
+            recipes=[0.0, 1.0],
+            adapt=lambda shipped, rows, labels, groups, recipe: ranked(recipe),
+            held_out=held_out,
+            best_temperature=lambda parts: 1.0,
+        )
+        return float(recipe)
+
+    undecided = ["own word", "default_missing"] * 3 + ["own word"]
+    assert chosen(undecided) == 0.0
+    assert chosen(undecided * 20 + ["own word"] * 60) == 1.0
 
 
 def scored(gain: tuple[float, float, float], *, value: float = 0.6, baseline: float = 0.3) -> OwnJudged:

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from ems_ml.build import can_track
 from ems_ml.errors import EmsError
 from ems_ml.service import schooling, teaching
 from ems_ml.service.dashboard.components import badge, facts, heading, note, problem, table
@@ -165,7 +166,8 @@ def begin(data: Path, chosen: Mapping[str, str | None], *, enough: bool) -> None
         )
     if pressed:
         try:
-            schooling.start(system().settings, data, columns=chosen, adopt=None if adopt else False)
+            settings, track = system().settings, can_track()
+            schooling.start(settings, data, columns=chosen, adopt=None if adopt else False, track=track)
         except EmsError as error:
             problem(error)
             return
