@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections import Counter
@@ -163,6 +164,38 @@ def test_a_fitted_model_is_right_and_comes_back_from_its_files(
     again = PairModel.load(tmp_path / "m")
     assert again.version == model.version == fit_pair_model(seen, seen).version  # deterministic
     assert (again.predict(seen.features) == model.predict(seen.features)).all()
+
+
+def two_by_two(shares: list[tuple[float, bool]]) -> Arrivals:
+    """A project for each share: of its two errors the later is said to be the same as the earlier with that share."""
+    odds = np.asarray([[math.log(share / (1 - share))] for share, _ in shares], dtype=np.float32)
+    first = np.arange(len(shares)) * 2
+    return Arrivals(
+        features=odds,
+        arriving=first + 1,
+        earlier=first,
+        same=np.asarray([same for _, same in shares]),
+        order=tuple(range(2 * len(shares))),
+        groups=tuple(name for n, (_, same) in enumerate(shares) for name in (f"g{n}", f"g{n}" if same else f"h{n}")),
+        projects=tuple(f"p{n}" for n in range(len(shares)) for _ in "ab"),
+    )
+
+
+def test_a_wrong_merge_costs_ten_wrong_splits() -> None:
+    plain = replace(toy_pair_model(), forest=Odds())  # type: ignore[arg-type]
+    few = two_by_two([(0.9, True)] * 5 + [(0.6, True)] * 11 + [(0.6, False)])  # eleven right, one wrong: worth it
+    assert choose_thresholds(plain, few)[0] <= 0.6
+    many = two_by_two([(0.9, True)] * 5 + [(0.6, True)] * 9 + [(0.6, False)] * 3)  # three wrong: not worth it
+    join, ask = choose_thresholds(plain, many)
+    assert 0.6 < join <= 0.9
+    assert ask <= 0.6, "but a person is asked"
+
+
+class Odds:
+    """A forest whose only feature is the log-odds."""
+
+    def raw(self, rows: np.ndarray) -> np.ndarray:
+        return rows[:, 0].astype(np.float64)
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated", "other features", "a circle", "no json"])

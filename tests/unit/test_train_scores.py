@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from ems_ml.train.fit import choose_thresholds
 from ems_ml.train.scores import FrequentByType, auc_interval, by_cause, calibration, hits, interval, kappa, wilson
 
 
@@ -62,16 +61,6 @@ def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
     assert value == 0.75
     assert low <= value <= high
     assert auc_interval(np.asarray([1.0, 1.0]), np.asarray([0, 1]), ["a", "b"])[0] == 0.5  # a tie is half
-
-
-def test_thresholds_let_one_wrong_merge_weigh_ten_wrong_splits() -> None:
-    predicted = np.asarray([0.9] * 5 + [0.6] * 11 + [0.6])
-    few = np.asarray([1] * 5 + [1] * 11 + [0])  # joining at 0.6: eleven right, one wrong: worth it
-    assert choose_thresholds(predicted, few).join <= 0.6
-    many = np.asarray([1] * 5 + [1] * 9 + [0] * 3)  # three wrong: not worth it
-    chosen = choose_thresholds(predicted, many)
-    assert 0.6 < chosen.join <= 0.9
-    assert chosen.suggest <= 0.6  # but a person is asked
 
 
 def test_an_interval_of_a_share_is_wilson_s() -> None:
