@@ -28,6 +28,7 @@ def why_card(
         ("What matched", _listed(why.get("matched"))),
         ("What differed", _listed(why.get("differed"))),
         ("Frames", _pairs(why.get("frames"))),
+        ("What weighed most", _moved(why.get("moved"))),
         ("Nearest rival", _rival(why.get("rival"))),
         ("Thresholds", _thresholds(why.get("thresholds"))),
         ("Made by", tag("span", ", ".join(f"{name} {of}" for name, of in versions.items()), cls="ems-mono ems-soft")),
@@ -88,6 +89,13 @@ def _pairs(pairs: Any) -> Markup | None:
 
 def _sign(pair: Mapping[str, Any]) -> str:
     return "=" if pair.get("here") and pair.get("there") else "·"
+
+
+def _moved(moved: Any) -> Markup | None:
+    """The features that moved the probability most, and which way."""
+    if not moved:
+        return None
+    return _listed([f"{name}: {'for' if by > 0 else 'against'} the same cause" for name, by in moved.items()])
 
 
 def _rival(rival: Any) -> Markup | None:
