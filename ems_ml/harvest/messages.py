@@ -144,8 +144,9 @@ _TRAILER = re.compile(
     r"\b[^\n]*(?:\n|$)",
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|https?://\S+")
 _PERSON = re.compile(
-    r":user:`[^`]*`|(?:--?|\u2014|,)\s+by\b[^\n]*|[\w.+-]+@[\w-]+\.[\w.-]+|(?<!\w)@[\w-]+|https?://\S+"
+    r":user:`[^`]*`|(?:--?|\u2014|,)\s+by\b[^\n]*|(?<!\w)@[\w-]+"
     r"|\((?:thanks?|thx|props|by|patch|courtesy|reported|via"
     r"|from)\b[^)]*\)"
     r"|\b(?:thanks?(?: (?:to|for))?|thx|props(?: to)?|kudos|courtesy(?: of)?|(?:reported|suggested|contributed"
@@ -279,7 +280,7 @@ def message_words(*texts: str) -> tuple[str, ...]:
     """
     found: set[str] = set()
     for text in texts:
-        clean = _PERSON.sub(" ", _TRAILER.sub("\n", _PULL.sub(" ", text)))
+        clean = _PERSON.sub(" ", _ADDRESS.sub(" ", _TRAILER.sub("\n", _PULL.sub(" ", text))))
         for token in _TOKEN.findall(clean):
             if token in TYPES or token in KEYWORDS or token.endswith("'t"):
                 found.add(token.lower().replace("'", ""))

@@ -165,6 +165,7 @@ def test_words_hold_no_people_addresses_or_links() -> None:
         "Signed-off-by: Bob Builder <bob@example.org>"
     )
     assert message_words(message) == ("fix", "in", "keyerror", "now", "parse", "url")
+    assert message_words("Fix KeyError, thanks to Ann Author <ann@example.org>") == ("fix", "keyerror")
 
 
 def test_a_told_fix_is_kept_with_what_it_changed(history: History, cache: Path) -> None:
