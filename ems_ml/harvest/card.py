@@ -178,6 +178,7 @@ as they declare them: {licences}.
 
 _HEADS = ("kept", "survived", "asserted", "elsewhere", "import", "timeout", "memory", "disk", "crashed")
 _PLAIN_LICENCE = re.compile(r"[\w.+-]+(?: (?:OR|AND|WITH) [\w.+-]+)*")
+_OF_A_FOLDER = re.compile("[0-9a-f]{12}")  # a folder's version is what it holds
 _NONE = "(none in these data)"
 _TOP = 18  # rows of a table of shares
 
@@ -228,7 +229,12 @@ def rebuild_command(ledgers: Sequence[Ledger]) -> str:
     """The one command that makes the planted faults again."""
     if not ledgers:
         return "ems harvest faults PACKAGE..."
-    names = " ".join(f"{ledger['package']}=={ledger['version']}" for ledger in ledgers)
+    names = " ".join(
+        f"./{ledger['package']}"
+        if _OF_A_FOLDER.fullmatch(ledger["version"])
+        else f"{ledger['package']}=={ledger['version']}"
+        for ledger in ledgers
+    )
     most = max(ledger["per_package"] for ledger in ledgers)
     return f"ems harvest faults --per-package {most} {names}"
 

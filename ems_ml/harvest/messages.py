@@ -5,90 +5,15 @@ The rules read one sentence at a time. They would rather miss a fix than take "R
 
 from __future__ import annotations
 
-import builtins
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ems_ml.harvest.names import NAMED as _T
+from ems_ml.harvest.names import TYPES, type_of
+from ems_ml.harvest.symptoms import printed, went_elsewhere, went_wrong
 from ems_ml.source.shapes import KEYWORDS, words
 
-_NO_KIND = ("Exception", "BaseException", "ExceptionGroup", "BaseExceptionGroup")
-_BUILTIN = {
-    name: kind.__name__
-    for name, kind in vars(builtins).items()
-    if isinstance(kind, type)
-    and issubclass(kind, BaseException)
-    and not issubclass(kind, Warning)
-    and name not in _NO_KIND
-}
-#: Exceptions of well-known modules, by the names that messages use; bare where several modules have one.
-_KNOWN = {
-    "JSONDecodeError": "json.JSONDecodeError",
-    "CancelledError": "asyncio.CancelledError",
-    "InvalidStateError": "asyncio.InvalidStateError",
-    "IncompleteReadError": "asyncio.IncompleteReadError",
-    "LimitOverrunError": "asyncio.LimitOverrunError",
-    "FrozenInstanceError": "dataclasses.FrozenInstanceError",
-    "CalledProcessError": "subprocess.CalledProcessError",
-    "TimeoutExpired": "subprocess.TimeoutExpired",
-    "PicklingError": "pickle.PicklingError",
-    "UnpicklingError": "pickle.UnpicklingError",
-    "PickleError": "pickle.PickleError",
-    "SSLError": "ssl.SSLError",
-    "gaierror": "socket.gaierror",
-    "BadZipFile": "zipfile.BadZipFile",
-    "BadStatusLine": "http.client.BadStatusLine",
-    "RemoteDisconnected": "http.client.RemoteDisconnected",
-    "NoSectionError": "configparser.NoSectionError",
-    "NoOptionError": "configparser.NoOptionError",
-    "ExpatError": "xml.parsers.expat.ExpatError",
-    "LinAlgError": "numpy.linalg.LinAlgError",
-    "binascii.Error": "binascii.Error",
-    "struct.error": "struct.error",
-    "socket.error": "OSError",
-    "select.error": "OSError",
-    "socket.timeout": "TimeoutError",
-    "zlib.error": "zlib.error",
-    "queue.Empty": "queue.Empty",
-    "tarfile.ReadError": "tarfile.ReadError",
-    "InvalidOperation": "decimal.InvalidOperation",
-    "UnsupportedOperation": "io.UnsupportedOperation",
-    "PackageNotFoundError": "importlib.metadata.PackageNotFoundError",
-    "IncompleteRead": "http.client.IncompleteRead",
-    "URLError": "urllib.error.URLError",
-    "TclError": "_tkinter.TclError",
-    "MaxRetryError": "urllib3.exceptions.MaxRetryError",
-    "ReadTimeoutError": "urllib3.exceptions.ReadTimeoutError",
-    "ChunkedEncodingError": "requests.exceptions.ChunkedEncodingError",
-    "InvalidVersion": "packaging.version.InvalidVersion",
-    "InvalidRequirement": "packaging.requirements.InvalidRequirement",
-    "TemplateNotFound": "jinja2.exceptions.TemplateNotFound",
-    "UndefinedError": "jinja2.exceptions.UndefinedError",
-    "OperationalError": "OperationalError",
-    "IntegrityError": "IntegrityError",
-    "InterfaceError": "InterfaceError",
-    "ProgrammingError": "ProgrammingError",
-    "InvalidRequestError": "sqlalchemy.exc.InvalidRequestError",
-    "CompileError": "sqlalchemy.exc.CompileError",
-    "DetachedInstanceError": "sqlalchemy.orm.exc.DetachedInstanceError",
-    "ObjectDeletedError": "sqlalchemy.orm.exc.ObjectDeletedError",
-    "UnmappedColumnError": "sqlalchemy.orm.exc.UnmappedColumnError",
-    "StreamClosedError": "tornado.iostream.StreamClosedError",
-    "WebSocketClosedError": "tornado.websocket.WebSocketClosedError",
-    "ClosedResourceError": "anyio.ClosedResourceError",
-    "BrokenResourceError": "anyio.BrokenResourceError",
-    "CommClosedError": "distributed.comm.core.CommClosedError",
-    "AlreadyCalledError": "twisted.internet.defer.AlreadyCalledError",
-    "ZMQError": "zmq.error.ZMQError",
-}
-#: name in a message -> the exception's name as a traceback prints it
-TYPES: Mapping[str, str] = {**_BUILTIN, **_KNOWN}
-
-_T = (
-    r"[`'\"*(\[<]*(?<!\w)(?:[a-z_]+\.)*?(?P<type>"
-    + "|".join(re.escape(name) for name in sorted(TYPES, key=len, reverse=True))
-    + r")(?:s|'s|es)?(?![\w(]|\.\w)[`'\"*)\]>]*"
-)
 _NAMED = re.compile(_T)
 _GAP = r"(?:[^.;!?]|[.;!?](?=\S)){0,120}?"
 _NEVER = (
@@ -219,8 +144,9 @@ _TRAILER = re.compile(
     r"\b[^\n]*(?:\n|$)",
     re.IGNORECASE | re.MULTILINE,
 )  # fmt: skip
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|https?://\S+")
 _PERSON = re.compile(
-    r":user:`[^`]*`|(?:--?|\u2014|,)\s+by\b[^\n]*|[\w.+-]+@[\w-]+\.[\w.-]+|(?<!\w)@[\w-]+|https?://\S+"
+    r":user:`[^`]*`|(?:--?|\u2014|,)\s+by\b[^\n]*|(?<!\w)@[\w-]+"
     r"|\((?:thanks?|thx|props|by|patch|courtesy|reported|via"
     r"|from)\b[^)]*\)"
     r"|\b(?:thanks?(?: (?:to|for))?|thx|props(?: to)?|kudos|courtesy(?: of)?|(?:reported|suggested|contributed"
@@ -234,6 +160,9 @@ _BULLET = re.compile(r"\n\s*\n|\n\s*(?=[-*+•] )|\n\s*(?=\d+[.)] )")
 _SENTENCE = re.compile(r"(?<=[a-z)`'\"\]][.!?;])\s+(?=[A-Z`\"'-])")
 _TOKEN = re.compile(r"[^\W\d]\w*(?:'t\b)?")
 _RATHER = re.compile(r"^(?!.*\bnow\b).*\b(?:rather than|instead of)\b", re.IGNORECASE | re.DOTALL)
+_MERGED = re.compile(r"\W*(?:svn)?merged?\b", re.IGNORECASE)  # many changes in one, of which a body tells
+_BEGINS_AS_FIX = re.compile(r"^\W*(?:\[[^]]*\]\W*)*(?:bug\W*)?(?:hot|bug)?-?fix(?:e[sd]|ing)?\b", re.IGNORECASE)
+_NEAREST = 60  # likewise, where the subject tells of no fix
 _NEAR = 90  # characters, in the body, from what mends to the exception
 _LONGEST = 3000  # characters of a message that are read
 _LONGEST_SENTENCE = 600
@@ -271,10 +200,16 @@ def told_by(message: str, noted: str = "") -> Told | str | None:
     for sentence in _sentences(subject):
         if found := _mended(sentence, ""):
             return Told(found, sentence, "subject")
-    if _FIX_WORD.search(subject) and not _OTHER_WORK.search(subject):
-        for sentence in _sentences(body):
-            if found := _mended(sentence, subject):
-                return Told(found, sentence, "body")
+    tells_fix = bool(_FIX_WORD.search(subject)) and not _OTHER_WORK.search(subject)
+    if not tells_fix and _MERGED.match(message):
+        body = ""
+    for sentence in _sentences(body):
+        if found := _mended(sentence, subject) if tells_fix else _mended_beside(sentence, subject):
+            return Told(found, sentence, "body")
+    if tells_fix or not _OTHER_WORK.search(subject):
+        for line in body.splitlines():
+            if found := printed(line):
+                return Told(found, line.strip()[:_LONGEST_SENTENCE], "body")
     if noted.count("\n") < _LONGEST_NOTE:
         for sentence in _sentences(noted):
             if found := _mended(sentence, ""):
@@ -299,32 +234,40 @@ def _mended(sentence: str, subject: str) -> str | None:
     if gone is not None and subject and _RATHER.search(sentence):
         return None
     if gone is not None and not _ABOUT.search(sentence, gone.start()):
-        return _type(gone)
+        return type_of(gone)
     sure = (_AT_ONCE, _ADDS_HANDLER) if subject else (_AT_ONCE, _ADDS_HANDLER, _WITH_ISSUE, _HANDLING)
     for pattern in sure:
         if found := pattern.search(sentence):
-            return _type(found)
+            return type_of(found)
+    if (subject or _BEGINS_AS_FIX.search(sentence)) and (symptom := went_wrong(sentence, subject or sentence)):
+        return symptom
     if _WANTED.search(sentence) or _BESIDE.search(sentence):
         return None
     text = _ERROR_TEXT.search(sentence)
     if text is not None and (_FIX_WORD.search(sentence[: text.start()]) or _FIX_WORD.search(subject)):
-        return _type(text)
+        return type_of(text)
     if _ABOUT.search(sentence):
         return None
     strong = _STRONG.search(sentence)
     if strong is not None and not (subject and len(strong.group()) > _NEAR):
-        return _type(strong)
+        return type_of(strong)
     handled = _HANDLED.search(sentence)
     if handled is not None and not _OTHER_WORK.search(sentence) and not (subject and handled.start() > 3):
-        return _type(handled)
+        return type_of(handled)
     return None
 
 
-def _type(match: re.Match[str]) -> str:
-    groups = match.groupdict()
-    name = groups.get("type") or groups.get("type2") or groups["type3"]
-    exact = TYPES.get(name)
-    return exact if exact is not None else next(TYPES[known] for known in TYPES if known.lower() == name.lower())
+def _mended_beside(sentence: str, subject: str) -> str | None:
+    """The exception that a sentence says is mended, or came before, where the subject tells of no fix."""
+    if not _NAMED.search(sentence) or _RATHER.search(sentence):
+        return None
+    if found := went_wrong(sentence, subject):
+        return found
+    strong = _STRONG.search(sentence)
+    if strong is None or len(strong.group()) > _NEAREST or went_elsewhere(subject):
+        return None
+    unsure = any(pattern.search(sentence) for pattern in (_WANTED, _BESIDE, _ABOUT))
+    return None if unsure else type_of(strong)
 
 
 def message_words(*texts: str) -> tuple[str, ...]:
@@ -337,7 +280,7 @@ def message_words(*texts: str) -> tuple[str, ...]:
     """
     found: set[str] = set()
     for text in texts:
-        clean = _PERSON.sub(" ", _TRAILER.sub("\n", _PULL.sub(" ", text)))
+        clean = _PERSON.sub(" ", _ADDRESS.sub(" ", _TRAILER.sub("\n", _PULL.sub(" ", text))))
         for token in _TOKEN.findall(clean):
             if token in TYPES or token in KEYWORDS or token.endswith("'t"):
                 found.add(token.lower().replace("'", ""))

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 HISTORY_VERSION = "1"  # a change of the rules changes it, and with it where the corpus is kept
 MOST_FILES = 2  # of source that a told fix changes
-MOST_LINES = 150  # added and removed, over these files
+MOST_LINES = 60  # added and removed, over these files
 MOST_PLACES = 12  # lines of the old code that are kept as shapes
 _TELLING = 40  # characters; a longer subject that comes again is the same fix, wherever it is made
 _LOGGED = 300  # commits whose sizes are read together

@@ -98,6 +98,17 @@ def tell(*repositories: Path, name: str | None = None, since: str | None = None)
         ("Fix the cart\n\nTraceback (most recent call last):\n  ...\nKeyError: 'tea'", "KeyError"),
         ("[PR #7/abc backport][3.11] Fix KeyError in parser", "KeyError"),
         ("Add try...catch for AttributeError", "AttributeError"),
+        ("Fix the till\n\nAn empty drawer led to a ZeroDivisionError.", "ZeroDivisionError"),
+        ("fix(till): count coins twice\n\nPreviously, `count` would raise a ``TypeError``.", "TypeError"),
+        ("Fix the till\n\nIt could raise an IndexError instead of a TillError.", "IndexError"),
+        (
+            "Fixed a race where closing the till could raise :exc:`AttributeError` instead of `TillError`",
+            "AttributeError",
+        ),
+        ("Sort the coins by value\n\nA drawer of None crashed the till with AttributeError.", "AttributeError"),
+        ("Sort the coins by value\n\nThis fixes the KeyError of an unknown coin.", "KeyError"),
+        ("Ask for the drawer first\n\nAttributeError: 'NoneType' object has no attribute 'coins'", "AttributeError"),
+        ("Coins are text\n\n    E   TypeError: must be str, not bytes", "TypeError"),
     ],
 )
 def test_a_message_tells_of_a_fix(message: str, type_: str) -> None:
@@ -128,6 +139,17 @@ def test_a_message_tells_of_a_fix(message: str, type_: str) -> None:
         "Clearer error message, fix NotImplementedError for a URL",
         "Fix DeprecationWarning of collections",
         "Fix MyKeyError",
+        "Raise TillError for no drawer\n\nIt crashed with an AttributeError.",
+        "Fix error messages\n\nIt would raise a bare KeyError.",
+        "Fix the till\n\nAn unknown coin now results in a KeyError.",
+        "Sort the coins\n\nRaised NotImplementedError before, now ValueError.",
+        "Sort the coins\n\nThe raised ValueError names the coin.",
+        "Sort the coins\n\nA second press may trigger a KeyboardInterrupt.",
+        "Sort the coins\n\nPendingDeprecationWarning: a generator raised StopIteration",
+        "Drop the old till\n\nIts drawer has always raised TypeError.",
+        "MAINT: Remove the old till\n\nIts drawer led to a TypeError.",
+        "Merged revisions 12, 13 from trunk\n\nSort the coins\n\nFix two KeyErrors of coins.",
+        "Add a till\n\nTypeError: Till() got an unexpected keyword argument 'coins'",
         "Fix the Exception",
         "Fix the cart",
     ],
@@ -143,14 +165,15 @@ def test_words_hold_no_people_addresses_or_links() -> None:
         "Signed-off-by: Bob Builder <bob@example.org>"
     )
     assert message_words(message) == ("fix", "in", "keyerror", "now", "parse", "url")
+    assert message_words("Fix KeyError, thanks to Ann Author <ann@example.org>") == ("fix", "keyerror")
 
 
 def test_a_told_fix_is_kept_with_what_it_changed(history: History, cache: Path) -> None:
     commit = history.commit(FIX, {"shop/cart.py": AFTER})
     history.commit("Raise TypeError for no name", {"shop/cart.py": AFTER + "\nX = 1\n"})
     history.commit("Fix KeyError of a helper", {"tests/helper.py": "x = 1\n"})
-    history.commit("Fix KeyError by writing it all anew", {"shop/cart.py": AFTER + "Y = 2\n" * 150})
-    history.commit("Note KeyError fix", {"shop/cart.py": AFTER + "Y = 2\n" * 150 + "# done\n"})
+    history.commit("Fix KeyError by writing it all anew", {"shop/cart.py": AFTER + "Y = 2\n" * 60})
+    history.commit("Note KeyError fix", {"shop/cart.py": AFTER + "Y = 2\n" * 60 + "# done\n"})
     found = tell(history.folder)
     [line] = read_told(history_folder(cache, "shop") / "told.jsonl")
     assert line["commit"] == commit
