@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -101,7 +101,7 @@ def _parts(
 
 
 def _streams(system: System, frame: pd.DataFrame, seed: int) -> list[Stream]:
-    rows: Sequence[dict[str, Any]] = frame.to_dict("records")
+    rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
     return streams(((event_from_row(row), str(row["group"])) for row in rows), system.normalizer, seed=seed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,13 +89,13 @@ def show_grouping(judged: Mapping[str, Any]) -> None:
         )
         click.echo(f"\n{one['name']}: ours with other join thresholds")
         curve = one["join thresholds"]
-        table([[f"{value:.3f}" for value in row.values()] for row in curve], list(curve[0]))
+        table([["-" if value is None else f"{value:.3f}" for value in row.values()] for row in curve], list(curve[0]))
         told = one["calibration"]
         click.echo(f"expected calibration error at arrival: {told['ece']:.3f} over {told['arrivals']} arrivals")
 
 
-def _ranged(figure: Mapping[str, float]) -> str:
-    if math.isnan(figure["value"]):
+def _ranged(figure: Mapping[str, float | None]) -> str:
+    if figure["value"] is None:
         return "-"
     return f"{figure['value']:.3f} ({figure['low']:.3f}-{figure['high']:.3f})"
 

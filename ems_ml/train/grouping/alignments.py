@@ -71,7 +71,8 @@ class TraceSim(PairMethod):
             held[:, 1:] = np.maximum(held[:, 1:], held[:, :-1] + pair)
             held = np.maximum.accumulate(held, axis=1)
         total = weights.sum(axis=1) + weights[which].sum()
-        return np.divide(held[:, -1], total, out=np.zeros_like(total), where=total > 0)
+        share: Numbers = np.divide(held[:, -1], total, out=np.zeros_like(total), where=total > 0)
+        return share
 
 
 class FaST(PairMethod):

@@ -110,7 +110,9 @@ class Embedding(PairMethod):
 
 
 def _counts(bags: Iterable[Counter[str]], column: Mapping[str, int]) -> csr_matrix:
-    indices, data, ends = [], [], [0]
+    indices: list[int] = []
+    data: list[int] = []
+    ends = [0]
     for bag in bags:
         indices += [column[term] for term in bag]
         data += bag.values()

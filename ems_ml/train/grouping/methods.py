@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """A way to tell which errors have one cause."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As the tables show it."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -39,7 +41,7 @@ class PairMethod(ABC):
     `grid` holds the values that are tried of each parameter, `start` those that the search begins at.
     """
 
-    name: ClassVar[str]
+    name = ""
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}
     start: ClassVar[Mapping[str, Any]] = {}
 

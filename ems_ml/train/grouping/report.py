@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -50,7 +51,7 @@ def judge(
     for method in tuned:
         replays = [method.replay(stream) for stream in streams]
         told = figures(sums(replays, streams), seed=seed)
-        rows.append({"method": method.name, "figures": {figure: asdict(value) for figure, value in told.items()}})
+        rows.append({"method": method.name, "figures": {figure: _counted(asdict(one)) for figure, one in told.items()}})
         if method is ours:
             ece = reliability([replay.taught for replay in replays])
     return {
@@ -60,6 +61,11 @@ def judge(
         "causes": sum(len(set(stream.causes.tolist())) for stream in streams),
         "equal to another cause's": equal_traces(streams),
         "methods": rows,
-        "join thresholds": trade_off(ours, at, streams),
+        "join thresholds": [_counted(row) for row in trade_off(ours, at, streams)],
         "calibration": ece,
     }
+
+
+def _counted(told: Mapping[str, float]) -> dict[str, float | None]:
+    """None, which JSON can say, where nothing could be counted."""
+    return {name: None if math.isnan(value) else value for name, value in told.items()}

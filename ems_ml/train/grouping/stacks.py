@@ -33,7 +33,7 @@ class Stacks:
 
     @property
     def places(self) -> int:
-        return self.occurs.shape[1]
+        return int(self.occurs.shape[1])
 
     def spread(self, rows: list[Numbers]) -> Numbers:
         """Scores of each arriving trace with each distinct stack as scores with each earlier trace, (n, n)."""

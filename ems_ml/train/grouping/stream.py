@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -205,7 +205,7 @@ def never(scores: Numbers) -> Numbers:
     return np.where(scores > 0, scores, -np.inf)
 
 
-def pairs_in(counts: Mapping[Hashable, int]) -> float:
+def pairs_in(counts: Mapping[Any, int]) -> float:
     """How many pairs there are within groups of these sizes."""
     return float(sum(count * (count - 1) / 2 for count in counts.values()))
 
