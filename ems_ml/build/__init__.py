@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ems_ml import versions
     from ems_ml.build.checks import examine
+    from ems_ml.build.grouping import evaluate_grouping
     from ems_ml.build.learning import bring_reports, build_data, harvest, replay_history, tell_history
     from ems_ml.build.models import model_folders
     from ems_ml.build.own import Looked, OwnTrained, look_at, train_own
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
+    "ems_ml.build.grouping": ("evaluate_grouping",),
     "ems_ml.build.learning": ("bring_reports", "build_data", "harvest", "replay_history", "tell_history"),
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.own": ("Looked", "OwnTrained", "look_at", "train_own"),
@@ -104,6 +106,7 @@ __all__ = [
     "build_data",
     "can_track",
     "decompress",
+    "evaluate_grouping",
     "evaluate_models",
     "examine",
     "harvest",
