@@ -49,7 +49,7 @@ frame = ems_ml.load_data("fault")  # or "replay", "told", several of them, or al
 The wheel holds all of it ({megabytes:.1f} MB). `labels.csv`, where it is there, holds labels that were given by hand to
 replayed fixes: commit, project, two independent readings (`pass1`, `pass2`) and what was settled on (`agreed`: the
 primary strategy, then after a `|` each that is also true). `python -m tests.benchmarks labels` judges `recognise` by
-it. `labels-train.csv` holds what the arbiter of `recognise` learned from: labels of one reading, of projects that
+it. `labels-train.csv` holds labels of one reading for the arbiter of `recognise` to learn from, of projects that
 `labels.csv` has none of.
 
 ## How it was made, and how to rebuild it
