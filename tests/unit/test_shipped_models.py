@@ -52,8 +52,9 @@ def test_the_packages_judged_on_were_never_trained_on(judged: dict[str, Any]) ->
     parts = [set(judged["packages"][name]) for name in ("train", "tune", "test")]
     assert all(parts)
     assert sum(map(len, parts)) == len(set.union(*parts))
-    for entry in read_manifest(shipped("models")).values():
-        assert set(entry.about["trained_on"]) == parts[0]
+    for name, entry in read_manifest(shipped("models")).items():
+        learned = set(entry.about["trained_on"])
+        assert learned <= parts[0] if name == "encoder" else learned == parts[0], "the encoder may be an older one"
         assert set(entry.about.get("tuned_on", [])) <= parts[1]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ems_ml.ports import Normalizer
-from ems_ml.types import ErrorEvent, Signature
+from ems_ml.types import ErrorEvent, Role, Signature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,8 +40,9 @@ class Trace:
 
     @property
     def read(self) -> Hashable:
-        """The same with the line numbers: what a person who reads the trace could tell apart."""
-        return self.seen, tuple(frame.line for frame in self.event.error.frames)
+        """The same with the line numbers outside the tests: what a person who reads the trace could tell apart."""
+        frames = self.event.error.frames
+        return self.seen, tuple(frame.line for frame in frames if frame.role not in (Role.TEST, Role.RUNNER))
 
 
 @dataclass(frozen=True)
