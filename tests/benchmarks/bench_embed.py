@@ -20,10 +20,23 @@ from ems_ml.embed import StaticEncoder
 from ems_ml.embed.tfidf import TfidfEncoder
 from ems_ml.embed.transformer import TransformerEncoder, packaged_folder
 from ems_ml.train.encoder import save_encoder, train_encoder
-from ems_ml.train.evaluate import drawn_pairs
+from ems_ml.train.examples import Examples
 from ems_ml.types import Signature
 
 FEW, SINGLE = 100, 60
+
+
+def drawn_pairs(test: Examples, seed: int, most: int) -> np.ndarray:
+    """Pairs within a project, half of them of one cause: of all of those, and as many of different causes, a draw."""
+    rng = np.random.default_rng(seed)
+    found: list[tuple[int, int]] = []
+    for project in sorted(set(test.projects)):
+        rows = [i for i, name in enumerate(test.projects) if name == project]
+        together = [(a, b) for n, a in enumerate(rows) for b in rows[n + 1 :] if test.groups[a] == test.groups[b]]
+        apart = rng.choice(rows, size=(2 * len(together), 2)).tolist()
+        found += together
+        found += [(a, b) for a, b in apart if test.groups[a] != test.groups[b]][: len(together)]
+    return np.asarray([found[int(k)] for k in rng.permutation(len(found))[:most]], dtype=np.int64)
 
 
 def measured(encoder: Any, signatures: list[Signature]) -> tuple[float, float]:
