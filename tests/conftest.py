@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from said import Ems
     from toy_steps import ToyEncoder, ToyRanker
 
 
@@ -57,6 +58,30 @@ def toy_home(toy_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     shutil.copytree(toy_models, home / "models")
     monkeypatch.setenv("EMS_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def ems(toy_home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Ems]:
+    """Runs a command with the toy models and a fresh data folder; the log's handler and level are put back."""
+    import logging
+
+    from said import Said
+
+    from ems_ml.service import cli, logs
+
+    root = logging.getLogger()
+    level = root.level
+
+    def call(*argv: object) -> Said:
+        code = cli.run([str(part) for part in argv])
+        told = capsys.readouterr()
+        return Said(code, told.out, told.err)
+
+    yield call
+    for handler in [one for one in root.handlers if one.name == logs.HANDLER]:
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
 
 
 @pytest.fixture

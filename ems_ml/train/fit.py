@@ -14,6 +14,7 @@ from ems_ml.train.examples import Examples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+FOLDS = 6  # parts of the training projects, for the calibration of the ranker
 STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
@@ -59,7 +60,7 @@ def train_ranker(
     """The ranker whose strength of regularisation ranks best on the tune split, calibrated, with that strength.
 
     `new_ranker(C=...)` makes an unfitted `StrategyRanker`. It is calibrated on what rankers say of whole projects
-    that they did not see: each training project left out in turn, and the tune split.
+    that they did not see: `FOLDS` parts of the training projects left out in turn, and the tune split.
     """
     train, tune = splits["train"], splits["tune"]
     weights = _cause_weights(tune.groups)
@@ -73,9 +74,10 @@ def train_ranker(
     best = min(losses, key=losses.__getitem__)
     ranker = _fitted(new_ranker(C=best), train)
     parts = [ranker.held_out(tune.signatures, tune.strategies, groups=tune.groups)]
-    for project in train.packages if len(train.packages) > 2 else ():
-        inside = [row for row, name in enumerate(train.projects) if name != project]
-        outside = train.chosen([row for row, name in enumerate(train.projects) if name == project])
+    for fold in range(min(FOLDS, len(train.packages))) if len(train.packages) > 2 else ():
+        away = set(train.packages[fold::FOLDS])
+        inside = [row for row, name in enumerate(train.projects) if name not in away]
+        outside = train.chosen([row for row, name in enumerate(train.projects) if name in away])
         other = _fitted(new_ranker(C=best), train.chosen(inside))
         parts.append(other.held_out(outside.signatures, outside.strategies, groups=outside.groups))
     ranker.temperature_ = best_temperature(parts)

@@ -85,7 +85,7 @@ def auc_interval(
         rows[unit].append(index)
     members = [np.asarray(rows[unit]) for unit in sorted(rows)]
     values = []
-    for _ in range(RESAMPLES // 5):
+    for _ in range(RESAMPLES // 10):
         drawn = np.concatenate([members[i] for i in rng.integers(0, len(members), size=len(members))])
         if len(set(same[drawn])) == 2:
             values.append(roc_auc_score(same[drawn], scores[drawn]))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from said import Ems, Said
 
-from ems_ml.service import cli, exit_codes, logs
+from ems_ml.service import cli, exit_codes
 from ems_ml.service.commands.fix import show
 from ems_ml.types import Outcome, Verdict
 
@@ -24,38 +22,6 @@ OTHER = """Traceback (most recent call last):
     return customer.name.upper()
 AttributeError: 'NoneType' object has no attribute 'upper'
 """
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, object]:
-        answer: dict[str, object] = json.loads(self.out)
-        return answer
-
-
-Ems = Callable[..., Said]
-
-
-@pytest.fixture
-def ems(toy_home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Ems]:
-    root = logging.getLogger()
-    level = root.level
-
-    def call(*argv: object) -> Said:
-        code = cli.run([str(part) for part in argv])
-        told = capsys.readouterr()
-        return Said(code, told.out, told.err)
-
-    yield call
-    for handler in [one for one in root.handlers if one.name == logs.HANDLER]:
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
 
 
 @pytest.fixture

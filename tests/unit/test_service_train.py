@@ -5,51 +5,19 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from own_errors import SECRET, errors
+from said import Ems
 
 from ems_ml.build import MEMORY, build, read_jsonl, result_to_json
-from ems_ml.service import app, cli, exit_codes, logs
+from ems_ml.service import app, exit_codes
 from ems_ml.settings import load_settings
 from ems_ml.strategies.names import STRATEGY_NAMES
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Ems = Callable[..., Said]
-
-
-@pytest.fixture
-def ems(toy_home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Ems]:
-    root = logging.getLogger()
-    level = root.level
-
-    def call(*argv: object) -> Said:
-        code = cli.run([str(part) for part in argv])
-        told = capsys.readouterr()
-        return Said(code, told.out, told.err)
-
-    yield call
-    for handler in [one for one in root.handlers if one.name == logs.HANDLER]:
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
 
 
 @pytest.fixture
