@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,28 +62,32 @@ def toy_home(toy_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return home
 
 
-@pytest.fixture
-def ems(toy_home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Ems]:
-    """Runs a command with the toy models and a fresh data folder; the log's handler and level are put back."""
-    import logging
-
-    from said import Said
-
-    from ems_ml.service import cli, logs
-
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """The log that a command opens in this process ends with its test."""
     root = logging.getLogger()
     level = root.level
+    yield
+    logs = sys.modules.get("ems_ml.service.logs")
+    for handler in [one for one in root.handlers if logs is not None and one.name == logs.HANDLER]:
+        root.removeHandler(handler)
+        handler.close()
+        root.setLevel(level)
+
+
+@pytest.fixture
+def ems(toy_home: Path, capsys: pytest.CaptureFixture[str]) -> Ems:
+    """Runs a command with the toy models and a fresh data folder."""
+    from said import Said
+
+    from ems_ml.service import cli
 
     def call(*argv: object) -> Said:
         code = cli.run([str(part) for part in argv])
         told = capsys.readouterr()
         return Said(code, told.out, told.err)
 
-    yield call
-    for handler in [one for one in root.handlers if one.name == logs.HANDLER]:
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
+    return call
 
 
 @pytest.fixture
