@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]
 
 
+NEAR = 30  # exemplars that an arriving error is compared with, when it serves and when it is learned from
+
+
 @runtime_checkable
 class Parser(Protocol):
     """Reads one form of report."""
@@ -236,6 +239,7 @@ class Store(Protocol):
 Progress = Callable[[int, int], None]  # done, total
 
 __all__ = [
+    "NEAR",
     "Candidates",
     "Encoder",
     "Exemplar",

@@ -7,7 +7,7 @@ A frame is the same where file and function are; line numbers never count. Every
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ems_ml.types import FrameKey
@@ -30,10 +30,10 @@ def places(frames: Sequence[FrameKey]) -> list[Place]:
     return [(frame.file, frame.function) for frame in frames[-LIMIT:]]
 
 
-def common_prefix(a: Sequence[Place], b: Sequence[Place]) -> int:
-    """How many frames agree in a row, counted from the raise point."""
+def in_a_row(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
+    """How many parts of two stacks agree in a row, counted from where both begin."""
     count = 0
-    for one, other in zip(reversed(a), reversed(b), strict=False):
+    for one, other in zip(a, b, strict=False):
         if one != other:
             break
         count += 1

@@ -17,7 +17,7 @@ from ems_ml.errors import InputError
 from ems_ml.group import ExemplarIndex, OnlineGrouper
 from ems_ml.group.pairs import PairModel
 from ems_ml.manifest import find_model
-from ems_ml.store.events import NEAR
+from ems_ml.ports import NEAR
 from ems_ml.train.grouping.ours import Ours
 from ems_ml.train.grouping.report import judge, methods
 from ems_ml.train.grouping.stream import Stream, streams

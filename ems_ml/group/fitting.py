@@ -20,7 +20,7 @@ from ems_ml.group.pairs import (
     content_version,
     pair_features,
 )
-from ems_ml.ports import Exemplar
+from ems_ml.ports import NEAR, Exemplar
 from ems_ml.types import Signature
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-NEAR = 30  # exemplars that an arriving error is compared with, as the store hands them to the grouper
 OTHERS = 5  # pairs of different causes that are learned from, for each of one cause
 STARTS = 10  # small streams that are drawn from each project
 START_CAUSES = (3, 60)  # of a small stream, from and to

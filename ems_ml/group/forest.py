@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +36,8 @@ class Forest:
 
     def raw(self, rows: Floats) -> NDArray[np.float64]:
         """Log-odds, shape (n,), of rows of shape (n, features)."""
-        return self._calibrated(self.value[self._leaves(rows)].sum(axis=1, dtype=np.float64) + self.bias)
+        told: NDArray[np.float64] = self.value[self._leaves(rows)].sum(axis=1, dtype=np.float64) + self.bias
+        return self.slope * told + self.offset
 
     def predict(self, rows: Floats) -> NDArray[np.float64]:
         """Probabilities, shape (n,)."""
@@ -62,7 +63,7 @@ class Forest:
 
     def calibrated(self, slope: float, offset: float) -> Forest:
         """The same with another straight line between its sum and its log-odds."""
-        return Forest(**{name: getattr(self, name) for name in ARRAYS}, bias=self.bias, slope=slope, offset=offset)
+        return replace(self, slope=slope, offset=offset)
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """What `from_arrays` reads, by name."""
@@ -96,9 +97,6 @@ class Forest:
                 return nodes
             goes = np.where(rows[line, asked] <= self.threshold[nodes], self.left[nodes], self.right[nodes])
             nodes = np.where(inner, goes, nodes)
-
-    def _calibrated(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.slope * raw + self.offset
 
 
 def stump(feature: int, threshold: float, below: Forest | float, above: Forest | float) -> Forest:

@@ -67,5 +67,6 @@ class ExemplarIndex:
         found = best.tolist()
         site = own_site(signature)
         if site is not None:
-            found += [number for number in self._at_site.get(site, ())[-SAME_LINE:] if number not in set(found)]
+            near = set(found)
+            found += [number for number in self._at_site.get(site, ())[-SAME_LINE:] if number not in near]
         return [self._exemplars[number] for number in found]

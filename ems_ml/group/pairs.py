@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ems_ml.align import Alignment, align
+from ems_ml.align import Alignment, align, in_a_row
 from ems_ml.errors import ModelError
 from ems_ml.group.forest import Forest
 from ems_ml.group.views import Commonness, View, view
@@ -86,8 +86,8 @@ def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[floa
     here, there = len(a.places), len(b.places)
     own_here, own_there = len(a.own_sites), len(b.own_sites)
     shorter, own_shorter = max(1, min(here, there)), max(1, min(own_here, own_there))
-    places, sites = _in_a_row(a.places, b.places), _in_a_row(a.sites, b.sites)
-    own_places, own_sites = _in_a_row(a.own_places, b.own_places), _in_a_row(a.own_sites, b.own_sites)
+    places, sites = in_a_row(a.places, b.places), in_a_row(a.sites, b.sites)
+    own_places, own_sites = in_a_row(a.own_places, b.own_places), in_a_row(a.own_sites, b.own_sites)
     seen = max(1, common.total)
     return (
         one.exact == two.exact,
@@ -118,7 +118,7 @@ def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[floa
         _alike(a.own_site_set, b.own_site_set),
         min(here, there) / max(1, here, there),
         min(own_here, own_there) / max(1, own_here, own_there),
-        min(_in_a_row(a.own_sites[::-1], b.own_sites[::-1]), ROW) / own_shorter,
+        min(in_a_row(a.own_sites[::-1], b.own_sites[::-1]), ROW) / own_shorter,
         min(here, there),
         a.below,
         b.below,
@@ -230,15 +230,6 @@ def _words_alike(a: FrameKey | None, b: FrameKey | None) -> float:
 def _alike(a: set[str] | frozenset[Hashable], b: set[str] | frozenset[Hashable]) -> float:
     """Jaccard's likeness; two empty sets are alike."""
     return len(a & b) / len(a | b) if a or b else 1.0
-
-
-def _in_a_row(a: Sequence[int], b: Sequence[int]) -> int:
-    count = 0
-    for one, other in zip(a, b, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 def _rare_alike(a: frozenset[int], b: frozenset[int], seen: Mapping[int, int], total: int) -> float:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
-from ems_ml.ports import Candidates, Exemplar
+from ems_ml.ports import NEAR, Candidates, Exemplar
 from ems_ml.store import counters, decisions, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
@@ -24,8 +24,6 @@ from ems_ml.types import Assignment, Decision, ErrorEvent, RankedStrategy, Signa
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-NEAR = 30  # exemplars handed to the grouper
 
 
 class Index(Protocol):
