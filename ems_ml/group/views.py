@@ -34,9 +34,12 @@ class View:
     place_set: frozenset[int]
     site_set: frozenset[int]
     own_site_set: frozenset[int]
-    position: dict[int, int]  # of a site, from 1
     top: FrameKey | None
     own_top: FrameKey | None
+    top_shape: frozenset[str]
+    top_words: frozenset[str]
+    own_shape: frozenset[str]  # of `own_top`
+    own_words: frozenset[str]
     below: int  # frames below the application's innermost
 
 
@@ -47,9 +50,7 @@ def view(signature: Signature) -> View:
     own = [frame for frame in frames if frame.in_app]
     places, sites = _places(frames), _sites(frames)
     own_places, own_sites = _places(own), _sites(own)
-    position: dict[int, int] = {}
-    for number, site in enumerate(sites, start=1):
-        position.setdefault(site, number)
+    top, own_top = next(iter(frames), None), next(iter(own), None)
     return View(
         signature=signature,
         types=frozenset(signature.types),
@@ -62,9 +63,12 @@ def view(signature: Signature) -> View:
         place_set=frozenset(places),
         site_set=frozenset(sites),
         own_site_set=frozenset(own_sites),
-        position=position,
-        top=frames[0] if frames else None,
-        own_top=own[0] if own else None,
+        top=top,
+        own_top=own_top,
+        top_shape=frozenset(top.shape if top else ()),
+        top_words=frozenset(top.words if top else ()),
+        own_shape=frozenset(own_top.shape if own_top else ()),
+        own_words=frozenset(own_top.words if own_top else ()),
         below=next((depth for depth, frame in enumerate(frames) if frame.in_app), len(frames)),
     )
 
