@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ems_ml.errors import UsageError
 from ems_ml.group.forest import ARRAYS, Forest
-from ems_ml.group.index import ExemplarIndex
+from ems_ml.group.index import HeldExemplars
 from ems_ml.group.pairs import (
     PairModel,
     content_version,
@@ -77,7 +77,7 @@ def arrivals(
     pairs: list[tuple[int, int]] = []
     order: list[int] = []
     for project in sorted(members):
-        index = ExemplarIndex()
+        index = HeldExemplars()
         for place in rng.permutation(len(members[project])).tolist():
             number = members[project][place]
             order.append(number)

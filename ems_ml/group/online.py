@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ems_ml.group.common import Commonness
 from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, features_beside
-from ems_ml.group.views import Commonness
 from ems_ml.ports import Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from ems_ml.align import Alignment, align, in_a_row
 from ems_ml.errors import ModelError
+from ems_ml.group.common import Commonness, Counts
 from ems_ml.group.forest import Forest
-from ems_ml.group.views import Commonness, View, view
+from ems_ml.group.views import View, view
 from ems_ml.types import FrameKey, Signature
 
 if TYPE_CHECKING:
@@ -96,17 +97,21 @@ class _Weights:
     """How rare each part of some errors is in the project, looked up once for all pairs with the arriving one."""
 
     def __init__(self, here: View, there: Sequence[View], common: Commonness) -> None:
-        self.common = common
         self.sites = _rarity([here.site_set, *(b.site_set for b in there)], common.sites, common.total)
         self.places = _rarity([here.place_set, *(b.place_set for b in there)], common.places, common.total)
         seen = max(1, common.total)
-        one = here.signature
+        (top,), (own_top,) = common.sites.of(here.sites[:1] or [0]), common.sites.of(here.own_sites[:1] or [0])
         self.arriving = (
-            common.sites.get(here.sites[0], 0) / seen if here.sites else 0.0,
-            common.sites.get(here.own_sites[0], 0) / seen if here.own_sites else 0.0,
-            common.templates.get(one.template, 0) / seen,
-            common.types.get(one.type, 0) / seen,
-            common.exact.get(one.exact, 0) / seen,
+            top / seen,
+            own_top / seen,
+            *(
+                counts.of([key])[0] / seen
+                for counts, key in (
+                    (common.templates, here.template_key),
+                    (common.types, here.type_key),
+                    (common.exact, here.exact_key),
+                )
+            ),
             math.log1p(common.total),
         )
         self.of_sites = _summed(here.site_set, self.sites)
@@ -252,9 +257,10 @@ def _alike(a: frozenset[Any], b: frozenset[Any]) -> float:
     return both / whole if whole else 1.0
 
 
-def _rarity(sets: Sequence[frozenset[int]], seen: Mapping[int, int], total: int) -> dict[int, float]:
+def _rarity(sets: Sequence[frozenset[int]], seen: Counts, total: int) -> dict[int, float]:
     """The log of how rare each part is: what it weighs."""
-    return {part: math.log((total + 2) / (seen.get(part, 0) + 1)) for part in frozenset().union(*sets)}
+    parts = list(frozenset[int]().union(*sets))
+    return {part: math.log((total + 2) / (count + 1)) for part, count in zip(parts, seen.of(parts), strict=True)}
 
 
 def _summed(parts: frozenset[int], weights: Mapping[int, float]) -> float:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from toy_steps import ToyEncoder
 
+from ems_ml.group.common import Commonness
 from ems_ml.group.pairs import FEATURE_NAMES, features_beside, pair_features
-from ems_ml.group.views import Commonness
 from ems_ml.store.codec import from_plain
 from ems_ml.types import Signature
 
