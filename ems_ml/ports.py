@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 
 NEAR = 30  # exemplars that an arriving error is compared with, when it serves and when it is learned from
+PER_PATTERN = 8  # exemplars kept of one pattern
+
+
+def tells_more(held: Collection[str], signature: Signature) -> bool:
+    """Whether an event is worth keeping as an exemplar of a pattern whose exemplars have these exact signatures."""
+    return signature.exact not in held and len(held) < PER_PATTERN
 
 
 @runtime_checkable
@@ -240,6 +246,7 @@ Progress = Callable[[int, int], None]  # done, total
 
 __all__ = [
     "NEAR",
+    "PER_PATTERN",
     "Candidates",
     "Encoder",
     "Exemplar",
@@ -259,4 +266,5 @@ __all__ = [
     "Strategy",
     "Undone",
     "Verifier",
+    "tells_more",
 ]

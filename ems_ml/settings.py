@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from platformdirs import user_cache_path, user_data_path
@@ -61,6 +62,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.home / 'ems.db'}"
+
+    @property
+    def indexes(self) -> Path:
+        """The folder of the indexes of this database's large projects; they can be made anew at any time."""
+        return self.home / "index" / sha256(self.database.encode()).hexdigest()[:12]
 
     @property
     def models(self) -> Path:

@@ -14,7 +14,7 @@ from ems_ml.build.models import model_folders, thresholds
 from ems_ml.build.system import System
 from ems_ml.dataset import event_from_row, load_data
 from ems_ml.errors import InputError
-from ems_ml.group import ExemplarIndex, OnlineGrouper
+from ems_ml.group import HeldExemplars, OnlineGrouper
 from ems_ml.group.pairs import PairModel
 from ems_ml.manifest import find_model
 from ems_ml.ports import NEAR
@@ -57,7 +57,7 @@ def evaluate_grouping(
     ours = Ours(
         grouper=OnlineGrouper(model, **limits),
         encoder=system.encoder,
-        new_index=ExemplarIndex,
+        new_index=HeldExemplars,
         near=NEAR,
         parameters=limits,
     )

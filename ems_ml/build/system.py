@@ -92,7 +92,13 @@ class System:
             if "store" in vars(self):  # another thread was first
                 made: SqlStore = vars(self)["store"]
                 return made
-            return SqlStore(self.settings.database, new_index=ExemplarIndex, encoder=self._encoder_version)
+            url = self.settings.database
+            return SqlStore(
+                url,
+                new_index=ExemplarIndex,
+                encoder=self._encoder_version,
+                indexes=None if url == MEMORY else self.settings.indexes,
+            )
 
     @property
     def _encoder_version(self) -> str:

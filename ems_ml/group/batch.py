@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import AgglomerativeClustering
 
+from ems_ml.group.common import Commonness
 from ems_ml.group.pairs import PairModel, pair_features
-from ems_ml.group.views import Commonness
 from ems_ml.types import Signature
 
 if TYPE_CHECKING:

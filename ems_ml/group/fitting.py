@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 
 from ems_ml.errors import UsageError
 from ems_ml.group.forest import ARRAYS, Forest
-from ems_ml.group.index import ExemplarIndex
+from ems_ml.group.index import HeldExemplars
 from ems_ml.group.pairs import (
     PairModel,
     content_version,
-    pair_features,
+    features_beside,
 )
 from ems_ml.ports import NEAR, Exemplar
 from ems_ml.types import Signature
@@ -77,14 +77,14 @@ def arrivals(
     pairs: list[tuple[int, int]] = []
     order: list[int] = []
     for project in sorted(members):
-        index = ExemplarIndex()
+        index = HeldExemplars()
         for place in rng.permutation(len(members[project])).tolist():
             number = members[project][place]
             order.append(number)
             signature, vector = signatures[number], vectors[number]
-            for exemplar in index.near(signature, vector, NEAR):
-                rows.append(pair_features(signature, vector, exemplar.signature, exemplar.vector, index.common))
-                pairs.append((number, int(exemplar.event)))
+            near = index.near(signature, vector, NEAR)
+            rows.extend(features_beside(signature, vector, [(e.signature, e.vector) for e in near], index.common))
+            pairs += [(number, int(e.event)) for e in near]
             if index.wants(groups[number], signature):
                 index.add([Exemplar(event=str(number), pattern=groups[number], signature=signature, vector=vector)])
     same = np.asarray([groups[a] == groups[b] for a, b in pairs], dtype=bool)

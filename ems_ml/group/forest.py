@@ -88,15 +88,15 @@ class Forest:
         return cls(**parts, bias=bias, slope=slope, offset=offset)
 
     def _leaves(self, rows: Floats) -> NDArray[np.int32]:
+        flat, width = np.ascontiguousarray(rows).ravel(), rows.shape[1]
+        asked, starts = np.maximum(self.feature, 0), width * np.arange(len(rows))[:, None]
         nodes = np.broadcast_to(self.roots, (len(rows), len(self.roots)))
-        line = np.arange(len(rows))[:, None]
         while True:
-            asked = self.feature[nodes]
-            inner = asked >= 0
-            if not inner.any():
+            goes = flat.take(starts + asked.take(nodes)) <= self.threshold.take(nodes)
+            following = np.where(goes, self.left.take(nodes), self.right.take(nodes))
+            if (following == nodes).all():  # a leaf leads to itself
                 return nodes
-            goes = np.where(rows[line, asked] <= self.threshold[nodes], self.left[nodes], self.right[nodes])
-            nodes = np.where(inner, goes, nodes)
+            nodes = following
 
 
 def stump(feature: int, threshold: float, below: Forest | float, above: Forest | float) -> Forest:

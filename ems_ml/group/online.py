@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, pair_features
-from ems_ml.group.views import Commonness
+from ems_ml.group.common import Commonness
+from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, features_beside
 from ems_ml.ports import Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
 
@@ -95,7 +95,7 @@ class OnlineGrouper:
         """The patterns of the exemplars, by falling probability of their likeliest one."""
         if not near:
             return []
-        features = np.stack([pair_features(signature, vector, e.signature, e.vector, common) for e in near])
+        features = features_beside(signature, vector, [(e.signature, e.vector) for e in near], common)
         # The cosine breaks ties between leaves, without changing what they say.
         shares = self.model.predict(features) + 1e-6 * features[:, _COSINE]
         best: dict[str, int] = {}

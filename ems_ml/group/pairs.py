@@ -9,17 +9,18 @@ import hashlib
 import json
 import math
 import zipfile
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ems_ml.align import Alignment, align, in_a_row
 from ems_ml.errors import ModelError
+from ems_ml.group.common import Commonness, Counts
 from ems_ml.group.forest import Forest
-from ems_ml.group.views import Commonness, View, view
+from ems_ml.group.views import View, view
 from ems_ml.types import FrameKey, Signature
 
 if TYPE_CHECKING:
@@ -78,17 +79,52 @@ def pair_features(a: Signature, va: Floats, b: Signature, vb: Floats, common: Co
     Shares and likenesses are in [0, 1] (embeddings in [-1, 1]), counts of frames and words are counts. `common`
     says how many of the project's exemplars show a part. No line number is read.
     """
-    return np.asarray(_features(view(a), view(b), float(np.dot(va, vb)), common), dtype=np.float32)
+    features: Floats = features_beside(a, va, [(b, vb)], common)[0]
+    return features
 
 
-def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[float, ...]:
+def features_beside(
+    a: Signature, va: Floats, others: Sequence[tuple[Signature, Floats]], common: Commonness = NOTHING_KNOWN
+) -> Floats:
+    """`pair_features` of an arriving error and each of `others`, shape (len(others), len(FEATURE_NAMES))."""
+    here, there = view(a), [view(b) for b, _ in others]
+    weights = _Weights(here, there, common)
+    rows = [_features(here, b, float(np.dot(va, vb)), weights) for b, (_, vb) in zip(there, others, strict=True)]
+    return np.asarray(rows, dtype=np.float32).reshape(len(rows), len(FEATURE_NAMES))
+
+
+class _Weights:
+    """How rare each part of some errors is in the project, looked up once for all pairs with the arriving one."""
+
+    def __init__(self, here: View, there: Sequence[View], common: Commonness) -> None:
+        self.sites = _rarity([here.site_set, *(b.site_set for b in there)], common.sites, common.total)
+        self.places = _rarity([here.place_set, *(b.place_set for b in there)], common.places, common.total)
+        seen = max(1, common.total)
+        (top,), (own_top,) = common.sites.of(here.sites[:1] or [0]), common.sites.of(here.own_sites[:1] or [0])
+        self.arriving = (
+            top / seen,
+            own_top / seen,
+            *(
+                counts.of([key])[0] / seen
+                for counts, key in (
+                    (common.templates, here.template_key),
+                    (common.types, here.type_key),
+                    (common.exact, here.exact_key),
+                )
+            ),
+            math.log1p(common.total),
+        )
+        self.of_sites = _summed(here.site_set, self.sites)
+        self.of_places = _summed(here.place_set, self.places)
+
+
+def _features(a: View, b: View, cosine: float, weights: _Weights) -> tuple[float, ...]:
     one, two = a.signature, b.signature
     here, there = len(a.places), len(b.places)
     own_here, own_there = len(a.own_sites), len(b.own_sites)
     shorter, own_shorter = max(1, min(here, there)), max(1, min(own_here, own_there))
     places, sites = in_a_row(a.places, b.places), in_a_row(a.sites, b.sites)
     own_places, own_sites = in_a_row(a.own_places, b.own_places), in_a_row(a.own_sites, b.own_sites)
-    seen = max(1, common.total)
     return (
         one.exact == two.exact,
         one.type == two.type,
@@ -100,11 +136,11 @@ def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[floa
         len(a.message_words ^ b.message_words),
         bool(sites),
         bool(a.top and b.top and a.top.file == b.top.file),
-        _shapes_alike(a.top, b.top),
-        _words_alike(a.top, b.top),
+        _alike(a.top_shape, b.top_shape) if a.top and b.top else 0.0,
+        _alike(a.top_words, b.top_words) if a.top and b.top else 0.0,
         bool(own_sites),
-        _words_alike(a.own_top, b.own_top),
-        _shapes_alike(a.own_top, b.own_top),
+        _alike(a.own_words, b.own_words) if a.own_top and b.own_top else 0.0,
+        _alike(a.own_shape, b.own_shape) if a.own_top and b.own_top else 0.0,
         bool(a.own_top and b.own_top and a.own_top.file == b.own_top.file),
         min(places, ROW),
         min(sites, ROW),
@@ -112,8 +148,8 @@ def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[floa
         places / shorter,
         own_places / own_shorter,
         own_sites / own_shorter,
-        _rare_alike(a.site_set, b.site_set, common.sites, common.total),
-        _rare_alike(a.place_set, b.place_set, common.places, common.total),
+        _rare_alike(a.site_set, b.site_set, weights.sites, weights.of_sites),
+        _rare_alike(a.place_set, b.place_set, weights.places, weights.of_places),
         _alike(a.place_set, b.place_set),
         _alike(a.own_site_set, b.own_site_set),
         min(here, there) / max(1, here, there),
@@ -123,12 +159,7 @@ def _features(a: View, b: View, cosine: float, common: Commonness) -> tuple[floa
         a.below,
         b.below,
         cosine,
-        common.sites.get(a.sites[0], 0) / seen if here else 0.0,
-        common.sites.get(a.own_sites[0], 0) / seen if own_here else 0.0,
-        common.templates.get(one.template, 0) / seen,
-        common.types.get(one.type, 0) / seen,
-        common.exact.get(one.exact, 0) / seen,
-        math.log1p(common.total),
+        *weights.arriving,
     )
 
 
@@ -219,20 +250,25 @@ def _same_line(a: FrameKey | None, b: FrameKey | None) -> bool:
     return bool(a and b and a.shape and a.shape == b.shape and a.words == b.words)
 
 
-def _shapes_alike(a: FrameKey | None, b: FrameKey | None) -> float:
-    return _alike(set(a.shape), set(b.shape)) if a and b else 0.0
-
-
-def _words_alike(a: FrameKey | None, b: FrameKey | None) -> float:
-    return _alike(set(a.words), set(b.words)) if a and b else 0.0
-
-
-def _alike(a: set[str] | frozenset[Hashable], b: set[str] | frozenset[Hashable]) -> float:
+def _alike(a: frozenset[Any], b: frozenset[Any]) -> float:
     """Jaccard's likeness; two empty sets are alike."""
-    return len(a & b) / len(a | b) if a or b else 1.0
+    both = len(a & b)
+    whole = len(a) + len(b) - both
+    return both / whole if whole else 1.0
 
 
-def _rare_alike(a: frozenset[int], b: frozenset[int], seen: Mapping[int, int], total: int) -> float:
-    """Jaccard's likeness in which a part weighs the log of how rare it is."""
-    whole = sum(math.log((total + 2) / (seen.get(part, 0) + 1)) for part in a | b)
-    return sum(math.log((total + 2) / (seen.get(part, 0) + 1)) for part in a & b) / whole if whole else 0.0
+def _rarity(sets: Sequence[frozenset[int]], seen: Counts, total: int) -> dict[int, float]:
+    """The log of how rare each part is: what it weighs."""
+    parts = list(frozenset[int]().union(*sets))
+    return {part: math.log((total + 2) / (count + 1)) for part, count in zip(parts, seen.of(parts), strict=True)}
+
+
+def _summed(parts: frozenset[int], weights: Mapping[int, float]) -> float:
+    return sum(map(weights.__getitem__, parts))
+
+
+def _rare_alike(a: frozenset[int], b: frozenset[int], weights: Mapping[int, float], of_a: float) -> float:
+    """Jaccard's likeness in which a part weighs the log of how rare it is; `of_a` is what all of `a` weighs."""
+    both = _summed(a & b, weights)
+    whole = of_a + _summed(b, weights) - both
+    return both / whole if whole else 0.0

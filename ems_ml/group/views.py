@@ -1,17 +1,17 @@
-"""What pairs of errors are compared by: a signature read once, and how common its parts are in the project."""
+"""What pairs of errors are compared by: a signature read once."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 
 from ems_ml.align.frames import LIMIT
 from ems_ml.types import FrameKey, Signature
 
-VIEWS = 32_768  # signatures whose views are kept
+VIEWS = 16_384  # signatures whose views are kept
 _WORD = re.compile(r"\w+")
 
 
@@ -20,7 +20,7 @@ class View:
     """A signature for comparison. Lists have the raise point first.
 
     A *place* is a file and a function; a *site* is a place with the line that calls or raises there, told by its shape
-    and words and never by its number, so that it stays through releases. Both are hashes of this process.
+    and words and never by its number, so that it stays through releases. Both are told by their `key_of`.
     """
 
     signature: Signature
@@ -34,10 +34,16 @@ class View:
     place_set: frozenset[int]
     site_set: frozenset[int]
     own_site_set: frozenset[int]
-    position: dict[int, int]  # of a site, from 1
     top: FrameKey | None
     own_top: FrameKey | None
+    top_shape: frozenset[str]
+    top_words: frozenset[str]
+    own_shape: frozenset[str]  # of `own_top`
+    own_words: frozenset[str]
     below: int  # frames below the application's innermost
+    template_key: int
+    type_key: int
+    exact_key: int
 
 
 @lru_cache(maxsize=VIEWS)
@@ -47,9 +53,7 @@ def view(signature: Signature) -> View:
     own = [frame for frame in frames if frame.in_app]
     places, sites = _places(frames), _sites(frames)
     own_places, own_sites = _places(own), _sites(own)
-    position: dict[int, int] = {}
-    for number, site in enumerate(sites, start=1):
-        position.setdefault(site, number)
+    top, own_top = next(iter(frames), None), next(iter(own), None)
     return View(
         signature=signature,
         types=frozenset(signature.types),
@@ -62,10 +66,16 @@ def view(signature: Signature) -> View:
         place_set=frozenset(places),
         site_set=frozenset(sites),
         own_site_set=frozenset(own_sites),
-        position=position,
-        top=frames[0] if frames else None,
-        own_top=own[0] if own else None,
+        top=top,
+        own_top=own_top,
+        top_shape=frozenset(top.shape if top else ()),
+        top_words=frozenset(top.words if top else ()),
+        own_shape=frozenset(own_top.shape if own_top else ()),
+        own_words=frozenset(own_top.words if own_top else ()),
         below=next((depth for depth, frame in enumerate(frames) if frame.in_app), len(frames)),
+        template_key=key_of(signature.template),
+        type_key=key_of(signature.type),
+        exact_key=key_of(signature.exact),
     )
 
 
@@ -75,30 +85,15 @@ def own_site(signature: Signature) -> int | None:
     return seen.own_sites[0] if seen.own_sites else None
 
 
-@dataclass(slots=True)
-class Commonness:
-    """How many of a project's exemplars show a part; what all show says little."""
-
-    total: int = 0
-    sites: Counter[int] = field(default_factory=Counter)
-    places: Counter[int] = field(default_factory=Counter)
-    templates: Counter[str] = field(default_factory=Counter)
-    types: Counter[str] = field(default_factory=Counter)
-    exact: Counter[str] = field(default_factory=Counter)
-
-    def add(self, signature: Signature) -> None:
-        seen = view(signature)
-        self.total += 1
-        self.sites.update(seen.site_set)
-        self.places.update(seen.place_set)
-        self.templates[signature.template] += 1
-        self.types[signature.type] += 1
-        self.exact[signature.exact] += 1
+def key_of(*parts: str) -> int:
+    """A number of 63 bits that stands for these parts in every process, so that counts can be kept."""
+    told = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "little") >> 1
 
 
 def _places(frames: Sequence[FrameKey]) -> tuple[int, ...]:
-    return tuple(hash((frame.file, frame.function)) for frame in frames)
+    return tuple(key_of(frame.file, frame.function) for frame in frames)
 
 
 def _sites(frames: Sequence[FrameKey]) -> tuple[int, ...]:
-    return tuple(hash((frame.file, frame.function, frame.shape, frame.words)) for frame in frames)
+    return tuple(key_of(frame.file, frame.function, *frame.shape, "", *frame.words) for frame in frames)

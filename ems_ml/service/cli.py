@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("evaluate", "Judge the models beside their baselines."),
     "serve": ("serve", "API, worker, dashboard and monitor, supervised."),
     "key": ("key", "Make a project and a key to send errors with."),
+    "index": ("index", "Make the index of the errors anew."),
     "doctor": ("doctor", "What is healthy, and the remedy for what is not."),
 }
 

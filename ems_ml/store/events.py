@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
-from ems_ml.ports import NEAR, Candidates, Exemplar
-from ems_ml.store import counters, decisions, patterns
+from ems_ml.ports import NEAR, Candidates
+from ems_ml.store import counters, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
+from ems_ml.store.exemplars import Exemplars, Index
 from ems_ml.store.schema import event as events
 from ems_ml.store.schema import exact, exemplar, inbox, project
 from ems_ml.types import Assignment, Decision, ErrorEvent, RankedStrategy, Signature
@@ -25,18 +27,9 @@ from ems_ml.types import Assignment, Decision, ErrorEvent, RankedStrategy, Signa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-class Index(Protocol):
-    """What the store needs of an index of exemplars; `ems_ml.group.ExemplarIndex` is one."""
-
-    def wants(self, pattern: str, signature: Signature) -> bool: ...
-
-    def add(self, exemplars: Iterable[Exemplar]) -> None: ...
-
-    def near(self, signature: Signature, vector: NDArray[np.float32], count: int) -> list[Exemplar]: ...
-
-    @property
-    def common(self) -> object: ...
+# Built once: a statement costs more to build than to run.
+_STATE = select(project.c.sequence, project.c.epoch).where(project.c.name == bindparam("name"))
+_OF_KEY = select(exact.c.pattern).where(exact.c.project == bindparam("name"), exact.c.key == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,53 +45,35 @@ class StoredEvent:
     ms: float
 
 
-@dataclass(slots=True)
-class _Held:
-    """One project's exemplars in memory, and up to where they were read."""
-
-    index: Index
-    epoch: int = 0
-    last: int = 0
-    apart: frozenset[tuple[str, str]] = frozenset()
-    decided: frozenset[str] = frozenset()
-    by_pattern: dict[str, list[Exemplar]] = field(default_factory=dict)
-
-
 class Events:
     """The events of all projects. Safe for threads; each process holds its own index and reads on from the others'."""
 
-    def __init__(self, database: Database, new_index: Callable[[], Index], encoder: str) -> None:
+    def __init__(self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None) -> None:
         self._database = database
-        self._new_index = new_index
-        self._encoder = encoder
-        self._held: dict[str, _Held] = {}
+        self._exemplars = Exemplars(new_index, encoder, indexes)
         self._lock = threading.RLock()
 
     def compare_with(self, encoder: str) -> None:
         """From now on hold the exemplars of this version of the encoder: other models were put to use."""
         with self._lock:
-            if encoder != self._encoder:
-                self._encoder = encoder
-                self._held.clear()
+            self._exemplars.compare_with(encoder)
 
     def candidates(self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32]) -> Candidates:
         """What could be the same in the event's project."""
         with self._database.read() as connection, self._lock:
-            state = connection.execute(
-                select(project.c.sequence, project.c.epoch).where(project.c.name == event.project)
-            ).one_or_none()
+            state = connection.execute(_STATE, {"name": event.project}).one_or_none()
             if state is None:
                 return Candidates()
-            held = self._current(connection, event.project, state.epoch)
+            held = self._exemplars.current(connection, event.project, state.epoch)
             known = _pattern_of_key(connection, event.project, identity(event, signature))
             near = held.index.near(signature, vector, NEAR)
             if known is not None:
-                present = {id(found) for found in near}
-                near += [found for found in held.by_pattern.get(known, ()) if id(found) not in present]
+                present = set(near)
+                near += [one for one in self._exemplars.of_pattern(connection, known) if one not in present]
             example = patterns.read(connection, known).example if known is not None else ""
             return Candidates(
                 exact=known,
-                near=tuple(near),
+                near=tuple(self._exemplars.read(connection, event.project, near)),
                 example=example,
                 decided=known in held.decided,
                 apart=held.apart,
@@ -106,31 +81,15 @@ class Events:
                 common=held.index.common,
             )
 
-    def _current(self, connection: Connection, name: str, epoch: int) -> _Held:
-        held = self._held.get(name)
-        if held is None or held.epoch != epoch:
-            held = self._held[name] = _Held(
-                self._new_index(),
-                epoch=epoch,
-                apart=decisions.told_apart(connection, name),
-                decided=decisions.decided(connection, name),
-            )
-        rows = connection.execute(
-            select(exemplar)
-            .where(exemplar.c.project == name, exemplar.c.number > held.last, exemplar.c.encoder == self._encoder)
-            .order_by(exemplar.c.number)
-        ).mappings()
-        for row in rows:
-            found = Exemplar(
-                event=row["event"],
-                pattern=row["pattern"],
-                signature=loads(Signature, row["signature"]),
-                vector=np.frombuffer(row["vector"], dtype=np.float32),
-            )
-            held.index.add([found])
-            held.by_pattern.setdefault(found.pattern, []).append(found)
-            held.last = row["number"]
-        return held
+    def rebuild_index(self, project_name: str) -> int:
+        """Makes a project's index anew from the database; how many exemplars it holds."""
+        with self._database.read() as connection, self._lock:
+            return self._exemplars.rebuild(connection, project_name)
+
+    def close(self) -> None:
+        """Waits for an index that is being written."""
+        with self._lock:
+            self._exemplars.close()
 
     def commit(
         self,
@@ -189,13 +148,17 @@ class Events:
                 ) from error
             if known is None:
                 connection.execute(insert(exact).values(project=event.project, key=key, pattern=assignment.pattern))
-            if self._wants(event.project, assignment.pattern, signature):
+            if assignment.decision is not Decision.JOINED or self._wants(
+                connection, event.project, assignment.pattern, signature
+            ):
                 connection.execute(
                     insert(exemplar).values(
                         project=event.project,
                         pattern=assignment.pattern,
                         event=event.id,
-                        encoder=versions.get("encoder", self._encoder),  # that of this vector, whatever came since
+                        encoder=versions.get(
+                            "encoder", self._exemplars.encoder
+                        ),  # that of this vector, whatever came since
                         signature=dumps(signature),
                         vector=np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
                     )
@@ -210,10 +173,9 @@ class Events:
             counters.add(connection, "processed")
         return assignment
 
-    def _wants(self, name: str, pattern: str, signature: Signature) -> bool:
+    def _wants(self, connection: Connection, name: str, pattern: str, signature: Signature) -> bool:
         with self._lock:
-            held = self._held.get(name)
-            return held is None or held.index.wants(pattern, signature)
+            return self._exemplars.wants(connection, name, pattern, signature)
 
     def get(self, project_name: str, event_id: str) -> StoredEvent | None:
         """One event by its id."""
@@ -266,8 +228,7 @@ def identity(event: ErrorEvent, signature: Signature) -> str:
 
 
 def _pattern_of_key(connection: Connection, project_name: str, key: str) -> str | None:
-    query = select(exact.c.pattern).where(exact.c.project == project_name, exact.c.key == key)
-    return connection.execute(query).scalar()
+    return connection.execute(_OF_KEY, {"name": project_name, "key": key}).scalar()
 
 
 def _search_text(event: ErrorEvent) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -14,7 +15,8 @@ from ems_ml.store import counters, patterns
 from ems_ml.store.codec import dumps, loads
 from ems_ml.store.database import open_database
 from ems_ml.store.decisions import Decisions
-from ems_ml.store.events import Events, Index
+from ems_ml.store.events import Events
+from ems_ml.store.exemplars import Index
 from ems_ml.store.inbox import Inbox
 from ems_ml.store.keys import Keys
 from ems_ml.store.schema import fix_attempt, project
@@ -27,12 +29,13 @@ if TYPE_CHECKING:
 class SqlStore:
     """Everything that is kept. `url` is SQLAlchemy's; `sqlite://` keeps it in memory.
 
-    `new_index` makes an empty index of exemplars, `encoder` is the version of the encoder whose vectors it holds.
+    `new_index` makes an empty index of exemplars, `encoder` is the version of the encoder whose vectors it holds, and
+    `indexes` the folder that large ones are kept in; None: they live and die with the process.
     """
 
-    def __init__(self, url: str, *, new_index: Callable[[], Index], encoder: str) -> None:
+    def __init__(self, url: str, *, new_index: Callable[[], Index], encoder: str, indexes: Path | None = None) -> None:
         self.database = open_database(url)
-        self.events = Events(self.database, new_index, encoder)
+        self.events = Events(self.database, new_index, encoder, indexes)
         self.decisions = Decisions(self.database)
         self.inbox = Inbox(self.database)
         self.keys = Keys(self.database)
@@ -101,6 +104,7 @@ class SqlStore:
             return [(row["time"], loads(Verdict, row["verdict"])) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
+        self.events.close()
         self.database.close()
 
     def __enter__(self) -> Self:

@@ -10,13 +10,14 @@ import pytest
 from toy_models import events
 from toy_steps import ToyEncoder, an_event, toy_pair_model
 
-from ems_ml.group import ExemplarIndex, OnlineGrouper, PairModel
+from ems_ml.group import HeldExemplars, OnlineGrouper, PairModel
 from ems_ml.group.fitting import arrivals, fit_pair_model
 from ems_ml.group.forest import stump
-from ems_ml.group.index import PER_PATTERN, SAME_LINE
+from ems_ml.group.index import SAME_LINE
 from ems_ml.group.online import MOVED
+from ems_ml.group.views import view
 from ems_ml.normalize import NormalizerV1
-from ems_ml.ports import Candidates, Exemplar, Grouper
+from ems_ml.ports import PER_PATTERN, Candidates, Exemplar, Grouper
 from ems_ml.types import Assignment, Decision, ErrorEvent
 
 NORMALIZER, ENCODER = NormalizerV1(), ToyEncoder()
@@ -138,7 +139,7 @@ def test_the_index_finds_what_a_whole_scan_finds() -> None:
     random = np.random.default_rng(0)
     vectors = random.normal(size=(300, 16)).astype(np.float32)
     kept = NORMALIZER.normalize(an_event("1"))
-    index = ExemplarIndex()
+    index = HeldExemplars()
     assert index.near(kept, vectors[0], 5) == []
     index.add(
         Exemplar(event=str(n), pattern=f"P-{n}", signature=kept, vector=vector) for n, vector in enumerate(vectors)
@@ -150,11 +151,11 @@ def test_the_index_finds_what_a_whole_scan_finds() -> None:
     assert len(index.near(elsewhere, query, 1000)) == 300
     same_line = [str(n) for n in range(300 - SAME_LINE, 300) if str(n) not in expected]
     assert [found.event for found in index.near(kept, query, 7)] == [*expected, *same_line]
-    assert index.common.total == index.common.exact[kept.exact] == 300
+    assert [index.common.total] == index.common.exact.of([view(kept).exact_key]) == [300]
 
 
 def test_the_index_keeps_different_exemplars_of_a_pattern_and_not_too_many() -> None:
-    index = ExemplarIndex()
+    index = HeldExemplars()
     for number in range(PER_PATTERN + 5):
         event = an_event(str(number), caller=f"c{chr(97 + number)}")
         if index.wants("P-1", NORMALIZER.normalize(event)):

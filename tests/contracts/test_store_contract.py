@@ -294,8 +294,7 @@ def test_a_clients_fingerprint_decides(store: SqlStore) -> None:
 
 def test_after_a_change_of_encoder_the_known_stays_known(store: SqlStore) -> None:
     pattern = arrive(store, an_event("1")).pattern
-    store.events._encoder = "another"  # what a process with the new encoder starts with
-    store.events._held.clear()
+    store.events.compare_with("another")
     joined = arrive(store, an_event("2"))
     assert (joined.pattern, joined.nearest[0].pattern, joined.nearest[0].example) == (pattern, pattern, "1")
     assert joined.probability > 0.99

@@ -20,6 +20,7 @@ from toy_steps import ToyEncoder, an_event, toy_pair_model
 from ems_ml.errors import ModelError, UsageError
 from ems_ml.group import PairModel
 from ems_ml.group.batch import PatternGrouper
+from ems_ml.group.common import Commonness
 from ems_ml.group.fitting import (
     JOINS,
     START_ERRORS,
@@ -34,7 +35,6 @@ from ems_ml.group.fitting import (
 )
 from ems_ml.group.forest import stump
 from ems_ml.group.pairs import FEATURE_NAMES, pair_features
-from ems_ml.group.views import Commonness
 from ems_ml.normalize import NormalizerV1
 from ems_ml.types import ErrorEvent, Signature
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Index(Protocol):
-    """What holds the exemplars of one project; `ems_ml.group.ExemplarIndex` is one."""
+    """What holds the exemplars of one project; `ems_ml.group.HeldExemplars` is one."""
 
     def wants(self, pattern: str, signature: Signature) -> bool: ...
 
