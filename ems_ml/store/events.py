@@ -48,10 +48,17 @@ class StoredEvent:
 class Events:
     """The events of all projects. Safe for threads; each process holds its own index and reads on from the others'."""
 
-    def __init__(self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None) -> None:
+    def __init__(
+        self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None = None
+    ) -> None:
         self._database = database
         self._exemplars = Exemplars(new_index, encoder, indexes)
         self._lock = threading.RLock()
+
+    @property
+    def encoder(self) -> str:
+        """The version of the encoder whose vectors are compared."""
+        return self._exemplars.encoder
 
     def compare_with(self, encoder: str) -> None:
         """From now on hold the exemplars of this version of the encoder: other models were put to use."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import NotFound
@@ -25,6 +25,10 @@ from ems_ml.types import (
 )
 
 MAX_TITLE = 200
+
+# Built once: a statement costs more to build than to run.
+_SEEN = select(pattern.c.status, pattern.c.first_seen, pattern.c.last_seen).where(pattern.c.id == bindparam("of"))
+_COUNT = update(pattern).where(pattern.c.id == bindparam("of")).values(count=pattern.c.count + 1)
 
 
 def ensure_project(connection: Connection, name: str) -> None:
@@ -91,19 +95,15 @@ def column_text(text: str, limit: int) -> str:
 
 def count_event(connection: Connection, pattern_id: str, time: datetime, strategies: list[Any]) -> None:
     """One more event of a pattern. A resolved pattern that comes back is open again."""
-    row = connection.execute(select(pattern).where(pattern.c.id == pattern_id)).mappings().one()
-    reopened = row["status"] == PatternStatus.RESOLVED
-    connection.execute(
-        update(pattern)
-        .where(pattern.c.id == pattern_id)
-        .values(
-            count=pattern.c.count + 1,
-            first_seen=min(row["first_seen"], time),
-            last_seen=max(row["last_seen"], time),
-            strategies=strategies,
-            status=PatternStatus.OPEN if reopened else row["status"],
-        )
-    )
+    row = connection.execute(_SEEN, {"of": pattern_id}).one()
+    reopened = row.status == PatternStatus.RESOLVED
+    changed = {
+        "first_seen": min(row.first_seen, time),
+        "last_seen": max(row.last_seen, time),
+        "strategies": strategies,
+        "status": PatternStatus.OPEN if reopened else row.status,
+    }
+    connection.execute(_COUNT, {"of": pattern_id, **changed})
 
 
 def resolve_id(connection: Connection, pattern_id: str) -> str:
