@@ -94,7 +94,7 @@ class TraceEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
 
 class PatternGrouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Clusters of reports with the same cause. O(n^2) pairs: for thousands of reports, not millions.
+    """Clusters of reports with the same cause. All pairs are judged up to 2,000 reports, beyond that the near ones.
 
     threshold: the p(same cause) in (0, 1) that two clusters must reach on average to be one. model: a `PairModel`,
     encoder: an `ems_ml.ports.Encoder`; None: those that `ems classify` uses. After `fit`: `labels_` of shape (n,).

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _STATE = select(project.c.sequence, project.c.epoch).where(project.c.name == bindparam("name"))
 _OF_KEY = select(exact.c.pattern).where(exact.c.project == bindparam("name"), exact.c.key == bindparam("key"))
 
+_WAITED = delete(inbox).where(
+    inbox.c.project == bindparam("of"), inbox.c.id == bindparam("event"), inbox.c.problem.is_(None)
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredEvent:
@@ -48,10 +52,17 @@ class StoredEvent:
 class Events:
     """The events of all projects. Safe for threads; each process holds its own index and reads on from the others'."""
 
-    def __init__(self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None) -> None:
+    def __init__(
+        self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None = None
+    ) -> None:
         self._database = database
         self._exemplars = Exemplars(new_index, encoder, indexes)
         self._lock = threading.RLock()
+
+    @property
+    def encoder(self) -> str:
+        """The version of the encoder whose vectors are compared."""
+        return self._exemplars.encoder
 
     def compare_with(self, encoder: str) -> None:
         """From now on hold the exemplars of this version of the encoder: other models were put to use."""
@@ -127,45 +138,44 @@ class Events:
             try:
                 with connection.begin_nested():
                     connection.execute(
-                        insert(events).values(
-                            id=event.id,
-                            project=event.project,
-                            pattern=assignment.pattern,
-                            exact=key,
-                            time=time,
-                            source=event.source,
-                            search=_search_text(event),
-                            event=dumps(event),
-                            assignment=dumps(assignment),
-                            strategies=plain(tuple(strategies)),
-                            versions=dict(versions),
-                            ms=ms,
-                        )
+                        insert(events),
+                        {
+                            "id": event.id,
+                            "project": event.project,
+                            "pattern": assignment.pattern,
+                            "exact": key,
+                            "time": time,
+                            "source": event.source,
+                            "search": _search_text(event),
+                            "event": dumps(event),
+                            "assignment": dumps(assignment),
+                            "strategies": plain(tuple(strategies)),
+                            "versions": dict(versions),
+                            "ms": ms,
+                        },
                     )
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
                 ) from error
             if known is None:
-                connection.execute(insert(exact).values(project=event.project, key=key, pattern=assignment.pattern))
+                known_by = {"project": event.project, "key": key, "pattern": assignment.pattern}
+                connection.execute(insert(exact), known_by)
             if assignment.decision is not Decision.JOINED or self._wants(
                 connection, event.project, assignment.pattern, signature
             ):
                 connection.execute(
-                    insert(exemplar).values(
-                        project=event.project,
-                        pattern=assignment.pattern,
-                        event=event.id,
-                        encoder=versions.get(
-                            "encoder", self._exemplars.encoder
-                        ),  # that of this vector, whatever came since
-                        signature=dumps(signature),
-                        vector=np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
-                    )
+                    insert(exemplar),
+                    {
+                        "project": event.project,
+                        "pattern": assignment.pattern,
+                        "event": event.id,
+                        "encoder": versions.get("encoder", self.encoder),  # that of this vector, whatever came since
+                        "signature": dumps(signature),
+                        "vector": np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
+                    },
                 )
-            waited = connection.execute(
-                delete(inbox).where(inbox.c.project == event.project, inbox.c.id == event.id, inbox.c.problem.is_(None))
-            ).rowcount
+            waited = connection.execute(_WAITED, {"of": event.project, "event": event.id}).rowcount
             if not waited:
                 counters.add(connection, "received")  # it came straight to the line, not through the inbox
             if waited > 1:

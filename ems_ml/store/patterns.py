@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import NotFound
@@ -26,10 +26,16 @@ from ems_ml.types import (
 
 MAX_TITLE = 200
 
+# Built once: a statement costs more to build than to run.
+_PROJECT = select(project.c.name).where(project.c.name == bindparam("of"))
+_ONE_MORE = update(project).where(project.c.name == bindparam("of")).values(sequence=project.c.sequence + 1)
+_SEEN = select(pattern.c.status, pattern.c.first_seen, pattern.c.last_seen).where(pattern.c.id == bindparam("of"))
+_COUNT = update(pattern).where(pattern.c.id == bindparam("of")).values(count=pattern.c.count + 1)
+
 
 def ensure_project(connection: Connection, name: str) -> None:
     """Makes the project where it does not exist."""
-    if connection.execute(select(project.c.name).where(project.c.name == name)).first() is None:
+    if connection.execute(_PROJECT, {"of": name}).first() is None:
         try:
             with connection.begin_nested():
                 connection.execute(insert(project).values(name=name, sequence=0, epoch=0))
@@ -55,22 +61,23 @@ def make(
     """A new pattern with its first event."""
     suggestion = assignment.nearest[0] if assignment.decision is Decision.SUGGESTED else None
     connection.execute(
-        insert(pattern).values(
-            id=assignment.pattern,
-            project=event.project,
-            title=title_of(event, signature),
-            type=column_text(signature.type, 200),
-            status=PatternStatus.OPEN,
-            count=1,
-            first_seen=time,
-            last_seen=time,
-            example=event.id,
-            merged_into=None,
-            strategies=plain(tuple(strategies)),
-            suggestion=None if suggestion is None else plain(suggestion),
-        )
+        insert(pattern),
+        {
+            "id": assignment.pattern,
+            "project": event.project,
+            "title": title_of(event, signature),
+            "type": column_text(signature.type, 200),
+            "status": PatternStatus.OPEN,
+            "count": 1,
+            "first_seen": time,
+            "last_seen": time,
+            "example": event.id,
+            "merged_into": None,
+            "strategies": plain(tuple(strategies)),
+            "suggestion": None if suggestion is None else plain(suggestion),
+        },
     )
-    connection.execute(update(project).where(project.c.name == event.project).values(sequence=project.c.sequence + 1))
+    connection.execute(_ONE_MORE, {"of": event.project})
 
 
 def title_of(event: ErrorEvent, signature: Signature) -> str:
@@ -91,19 +98,15 @@ def column_text(text: str, limit: int) -> str:
 
 def count_event(connection: Connection, pattern_id: str, time: datetime, strategies: list[Any]) -> None:
     """One more event of a pattern. A resolved pattern that comes back is open again."""
-    row = connection.execute(select(pattern).where(pattern.c.id == pattern_id)).mappings().one()
-    reopened = row["status"] == PatternStatus.RESOLVED
-    connection.execute(
-        update(pattern)
-        .where(pattern.c.id == pattern_id)
-        .values(
-            count=pattern.c.count + 1,
-            first_seen=min(row["first_seen"], time),
-            last_seen=max(row["last_seen"], time),
-            strategies=strategies,
-            status=PatternStatus.OPEN if reopened else row["status"],
-        )
-    )
+    row = connection.execute(_SEEN, {"of": pattern_id}).one()
+    reopened = row.status == PatternStatus.RESOLVED
+    changed = {
+        "first_seen": min(row.first_seen, time),
+        "last_seen": max(row.last_seen, time),
+        "strategies": strategies,
+        "status": PatternStatus.OPEN if reopened else row.status,
+    }
+    connection.execute(_COUNT, {"of": pattern_id, **changed})
 
 
 def resolve_id(connection: Connection, pattern_id: str) -> str:
