@@ -110,12 +110,14 @@ Told: every commit is told, or left out for one reason.
 
 ## The same fault in several versions
 
-`ems_ml.load_data("release")` (`releases.parquet`): {released}. Faults are drawn in the newest version as above (their
-ids are those of `fault`, so a cause may be in both files); each that gives a trace is sought in older ones: the same
-strategy that replaces the same lines by the same, layout aside, in the function of the same file and name, or where
-there is none, in the one whose text is nearest. Its cause is the fault in the newest version. To judge whether errors
-of one cause are still one pattern when lines shift and functions move; models learn nothing from these rows, and the
-counts and shares elsewhere on this card leave them out.
+`ems_ml.load_data("release")` (`releases.parquet`):
+{released}.
+
+Faults are drawn in the newest version as above (their ids are those of `fault`, so a cause may be in both files); each
+that gives a trace is sought in older ones: the same strategy that replaces the same lines by the same, layout aside, in
+the function of the same file and name, or where there is none, in the one whose text is nearest. Its cause is the fault
+in the newest version. To judge whether errors of one cause are still one pattern when lines shift and functions move;
+models learn nothing from these rows, and the counts and shares elsewhere on this card leave them out.
 
 {releases}
 

@@ -11,7 +11,7 @@ from ems_ml.harvest.plan import Reach, as_fault
 from ems_ml.harvest.types import Fault
 from ems_ml.ports import Strategy
 
-NEAREST = 0.6  # of two functions' lines in common (Ratcliff and Obershelp), from which one may be the other, renamed
+NEAREST = 0.6  # difflib's ratio of two functions' lines, from which one may be the other, moved or renamed
 NO_FUNCTION = "no function like it"
 MANY_FUNCTIONS = "several functions as like it"
 NO_LINE = "its lines are not there"
