@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ems_ml import versions
     from ems_ml.build.checks import examine
     from ems_ml.build.grouping import evaluate_grouping
-    from ems_ml.build.learning import bring_reports, build_data, harvest, replay_history, tell_history
+    from ems_ml.build.learning import bring_reports, build_data, harvest, harvest_versions, replay_history, tell_history
     from ems_ml.build.models import model_folders
     from ems_ml.build.own import Looked, OwnTrained, look_at, train_own
     from ems_ml.build.system import MEMORY, System, build
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
     "ems_ml.build.grouping": ("evaluate_grouping",),
-    "ems_ml.build.learning": ("bring_reports", "build_data", "harvest", "replay_history", "tell_history"),
+    "ems_ml.build.learning": (
+        *("bring_reports", "build_data", "harvest", "harvest_versions", "replay_history", "tell_history"),
+    ),
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.own": ("Looked", "OwnTrained", "look_at", "train_own"),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
@@ -110,6 +112,7 @@ __all__ = [
     "evaluate_models",
     "examine",
     "harvest",
+    "harvest_versions",
     "is_own_data",
     "look_at",
     "measure",

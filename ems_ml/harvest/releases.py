@@ -1,0 +1,186 @@
+"""One fault in several versions of a package: drawn in the newest, sought and planted in the older ones.
+
+The corpus of a package lies apart from that of `ems_ml.harvest.faults`, one JSON line a version and fault, written at
+once: an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ems_ml.errors import EmsError, UsageError
+from ems_ml.harvest.corpus import releases_folder
+from ems_ml.harvest.counterparts import Counterparts
+from ems_ml.harvest.faults import Progress, append, as_record, own_sources, read_corpus, silent
+from ems_ml.harvest.package import prepare
+from ems_ml.harvest.plan import Draw, Reach
+from ems_ml.harvest.types import KEPT, Bounds, Fault, Ledger, Prepared, ReleaseLedger
+from ems_ml.harvest.worker import Worker
+from ems_ml.ports import Strategy
+
+log = logging.getLogger(__name__)
+
+
+def harvest_releases(
+    package: str,
+    versions: Sequence[str],
+    *,
+    strategies: Sequence[Strategy],
+    cache: Path,
+    bounds: Bounds | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+    pip_arguments: Sequence[str] = (),
+) -> Ledger:
+    """Plant the same faults in each version of a package; what an earlier run has done is not done again.
+
+    versions: the first one is where faults are drawn and run, as `harvest_faults` does; those that gave a trace there
+    are sought in each of the others (`Counterparts`), and planted and run where they are found. All have the id of the
+    first version's fault as their cause. bounds: of each version. An older version that cannot be harvested is a line
+    in `Ledger.problems` and stops no other. Raises `UsageError` without a strategy or with fewer than two different
+    versions, and `EmsError` where the first version cannot be harvested.
+    """
+    versions = list(dict.fromkeys(versions))
+    if len(versions) < 2 or not strategies:
+        raise UsageError(
+            "nothing to compare: name two versions or more, the newest first", hint="say h11 0.16.0 0.14.0"
+        )
+    prepared = prepare(f"{package}=={versions[0]}", cache.absolute(), pip_arguments=pip_arguments)
+    folder = releases_folder(cache.absolute())
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Run(
+        strategies=strategies,
+        bounds=bounds or Bounds(),
+        seed=seed,
+        progress=progress,
+        corpus=folder / f"{prepared.name}-{prepared.version}.jsonl",
+        newest=prepared.version,
+    )
+    ledgers = [run.draw(prepared)]
+    problems: dict[str, str] = {}
+    for version in versions[1:]:
+        requirement = f"{package}=={version}"
+        try:
+            ledgers.append(run.seek(prepare(requirement, cache.absolute(), pip_arguments=pip_arguments)))
+        except EmsError as error:
+            log.warning("%s is not harvested: %s", requirement, error)
+            problems[requirement] = str(error)
+    written = run.corpus.with_suffix(".json.new")
+    written.write_text(json.dumps([ledger.to_json() for ledger in ledgers], indent=1))
+    written.replace(run.corpus.with_suffix(".json"))
+    return Ledger(packages=tuple(ledgers), problems=problems)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """What the versions of one package share; of the newest: the faults that gave a trace, its files, its root."""
+
+    strategies: Sequence[Strategy]
+    bounds: Bounds
+    seed: int
+    progress: Progress
+    corpus: Path
+    newest: str
+    drawn: list[Fault] = field(default_factory=list)
+    healthy: Mapping[str, str] = field(default_factory=dict)
+    root: str = "."
+
+    def draw(self, prepared: Prepared) -> ReleaseLedger:
+        """Draw faults in the newest version and run them."""
+        done = self._done(prepared)
+        with Worker(prepared, self.bounds) as worker:
+            ledger, reach = self._begin(prepared, worker)
+            self.healthy, self.root = own_sources(prepared, reach.lines), _root(prepared)
+            faults = Draw(
+                package=f"{prepared.name}=={prepared.version}",
+                sources=self.healthy,
+                reach=reach,
+                strategies=self.strategies,
+                seed=self.seed,
+                per_place=self.bounds.per_place,
+                tell=ledger.notes.append,
+            )
+            began = time.monotonic()
+            for fault in faults:
+                if ledger.planted >= self.bounds.per_package or time.monotonic() - began > self.bounds.seconds:
+                    break
+                record = done.get(fault.id) or self._try(worker, reach, prepared, fault, self.healthy, fault.id)
+                ledger.count(record)
+                if record["outcome"] == KEPT:
+                    self.drawn.append(fault)
+                self._tell(ledger, self.bounds.per_package)
+        ledger.seconds = round(ledger.seconds, 1)
+        return ledger
+
+    def seek(self, prepared: Prepared) -> ReleaseLedger:
+        """Plant in an older version those of the newest's faults that are found there."""
+        done = self._done(prepared)
+        with Worker(prepared, self.bounds) as worker:
+            ledger, reach = self._begin(prepared, worker)
+            sources = own_sources(prepared, reach.lines)
+            counterparts = Counterparts(
+                package=f"{prepared.name}=={prepared.version}",
+                sources=sources,
+                reach=reach,
+                root=_root(prepared),
+                strategies=self.strategies,
+                tell=ledger.notes.append,
+            )
+            began = time.monotonic()
+            for drawn in self.drawn:
+                if time.monotonic() - began > self.bounds.seconds:
+                    break
+                ledger.sought += 1
+                found = counterparts.of(drawn, self.healthy[drawn.file], self.root)
+                if found.fault is None:
+                    ledger.without[found.why] = ledger.without.get(found.why, 0) + 1
+                    continue
+                ledger.moved += found.moved
+                ledger.count(done.get(drawn.id) or self._try(worker, reach, prepared, found.fault, sources, drawn.id))
+                self._tell(ledger, len(self.drawn))
+        ledger.seconds = round(ledger.seconds, 1)
+        return ledger
+
+    def _begin(self, prepared: Prepared, worker: Worker) -> tuple[ReleaseLedger, Reach]:
+        reach, left_out = worker.baseline()
+        walls = worker.isolation
+        ledger = ReleaseLedger(
+            package=prepared.name,
+            version=prepared.version,
+            newest=self.newest,
+            licence=prepared.licence,
+            python=prepared.python_version,
+            per_package=self.bounds.per_package,
+            isolation="; ".join([walls.level, *walls.why]),
+            tests=len(reach.tests),
+            left_out=left_out,
+            notes=list(prepared.notes),
+        )
+        return ledger, reach
+
+    def _done(self, prepared: Prepared) -> dict[str, Mapping[str, Any]]:
+        """What an earlier run has tried in this version, by cause."""
+        return {one["group"]: one for one in read_corpus(self.corpus) if one["version"] == prepared.version}
+
+    def _try(
+        self, worker: Worker, reach: Reach, prepared: Prepared, fault: Fault, sources: Mapping[str, str], group: str
+    ) -> Mapping[str, Any]:
+        healthy = sources[fault.file]
+        outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, self.bounds.tests_per_fault))
+        record = {"version": prepared.version, "group": group, "fault": as_record(fault, healthy, prepared), **outcome}
+        append(self.corpus, record)
+        return record
+
+    def _tell(self, ledger: ReleaseLedger, of: int) -> None:
+        self.progress(f"{ledger.package} {ledger.version}", ledger.planted, of, ledger.outcomes[KEPT])
+
+
+def _root(prepared: Prepared) -> str:
+    """The folder of the tree that is imported from, as the faults' files name it."""
+    return prepared.source.relative_to(prepared.tree).as_posix()
