@@ -109,6 +109,7 @@ class Candidates:
     decided: bool = False
     apart: frozenset[tuple[str, str]] = frozenset()  # each pair in both orders
     sequence: int = 0  # how many patterns the project had made when this was read; `Store.commit` compares it
+    epoch: int = 0  # the same of decisions and regroupings
     common: object = None  # what the index counts of how common parts of errors are, for the grouper that knows it
 
 
@@ -234,9 +235,9 @@ class Store(Protocol):
     ) -> Assignment:
         """Event and assignment in one transaction, and out of the inbox in the same one.
 
-        Returns the assignment as it stands (a pattern that was merged meanwhile is followed). Raises `LostRace`
-        where another process made a pattern since `candidates` was read, and `DuplicateEvent` for an event that
-        the project already holds.
+        Returns the assignment as it stands. Raises `LostRace` where another process made a pattern, or somebody
+        decided or regrouped, since `candidates` was read, and `DuplicateEvent` for an event that the project already
+        holds.
         """
 
     def patterns(self, project: str | None = None) -> list[Pattern]: ...

@@ -94,6 +94,11 @@ def version_in_use(models: Path) -> Version | None:
     return None if name in ("", SHIPPED) else _read(models, name)
 
 
+def entries_of(models: Path, name: str) -> Mapping[str, Entry]:
+    """The models of a version; what it does not name is the shipped one, as all of `SHIPPED` is. Raises `NotFound`."""
+    return {} if name == SHIPPED else _read(models, name).entries
+
+
 def use(models: Path, name: str) -> str:
     """Switch to a version or to `SHIPPED`; answers what was in use before. Its files are checked first.
 

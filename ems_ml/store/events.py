@@ -89,6 +89,7 @@ class Events:
                 decided=known in held.decided,
                 apart=held.apart,
                 sequence=state.sequence,
+                epoch=state.epoch,
                 common=held.index.common,
             )
 
@@ -118,7 +119,12 @@ class Events:
         time = event.time or datetime.now(UTC)
         key = identity(event, signature)
         with self._database.write() as connection:
-            sequence = patterns.lock_project(connection, event.project)
+            sequence, epoch = patterns.lock_project(connection, event.project)
+            if epoch != candidates.epoch:
+                raise LostRace(
+                    f"somebody decided or regrouped in project {event.project}",
+                    hint="group again; this is done for you",
+                )
             known = _pattern_of_key(connection, event.project, key)
             if known != candidates.exact:
                 raise LostRace(
@@ -126,7 +132,6 @@ class Events:
                     hint="group again; this is done for you",
                 )
             if assignment.decision is Decision.JOINED:
-                assignment = patterns.followed(connection, assignment)
                 patterns.count_event(connection, assignment.pattern, time, plain(tuple(strategies)))
             elif sequence != candidates.sequence:
                 raise LostRace(

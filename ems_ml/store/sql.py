@@ -19,6 +19,7 @@ from ems_ml.store.events import Events
 from ems_ml.store.exemplars import Index
 from ems_ml.store.inbox import Inbox
 from ems_ml.store.keys import Keys
+from ems_ml.store.regroupings import Regroupings
 from ems_ml.store.schema import fix_attempt, project
 from ems_ml.types import Assignment, ErrorEvent, Pattern, PatternStatus, RankedStrategy, Signature, Verdict
 
@@ -39,6 +40,7 @@ class SqlStore:
         self.decisions = Decisions(self.database)
         self.inbox = Inbox(self.database)
         self.keys = Keys(self.database)
+        self.regroupings = Regroupings(self.database)
 
     def candidates(
         self, project: str, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32]
