@@ -113,6 +113,24 @@ class Candidates:
     common: object = None  # what the index counts of how common parts of errors are, for the grouper that knows it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What other models would have decided about an event, kept beside the decision."""
+
+    models: str  # the set that was asked
+    decided_by: str  # the set in use
+    assignment: Assignment
+    encoder: str  # the version of `vector`
+    vector: Vectors
+
+
+class SecondOpinion(Protocol):
+    """Models that are asked beside those in use, and decide nothing."""
+
+    def judge(self, event: ErrorEvent, signature: Signature, vector: Vectors, candidates: Candidates) -> Opinion | None:
+        """Their decision; `vector` and `candidates` are those of the models in use. None: they are not asked."""
+
+
 @runtime_checkable
 class Grouper(Protocol):
     """Decides which pattern an event belongs to. It proposes; the store commits."""
@@ -232,8 +250,9 @@ class Store(Protocol):
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
-        """Event and assignment in one transaction, and out of the inbox in the same one.
+        """Event, assignment and second opinion in one transaction, and out of the inbox in the same one.
 
         Returns the assignment as it stands. Raises `LostRace` where another process made a pattern, or somebody
         decided or regrouped, since `candidates` was read, and `DuplicateEvent` for an event that the project already
@@ -257,11 +276,13 @@ __all__ = [
     "HistoryStrategy",
     "Neighbour",
     "Normalizer",
+    "Opinion",
     "Parser",
     "Patch",
     "Progress",
     "Ranker",
     "Redactor",
+    "SecondOpinion",
     "SourceTree",
     "Store",
     "Strategy",

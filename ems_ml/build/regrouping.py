@@ -16,7 +16,7 @@ from ems_ml.manifest import read_history
 from ems_ml.ports import Encoder, Grouper
 from ems_ml.regrouping import Arriving, Plan, Regrouping, Unit
 from ems_ml.store.events import identity
-from ems_ml.versions import in_use, use
+from ems_ml.versions import begin_transition, end_transition, in_use, transition, use
 
 RACES = 5  # how often a project is planned again where a person decided meanwhile
 
@@ -56,28 +56,34 @@ def apply_regrouping(
     *,
     project: str | None = None,
     version: str | None = None,
+    days: float | None = None,
     actor: str = "cli",
     progress: Progress = _silent,
 ) -> list[Regrouping]:
     """Regroup each project, or one, in a transaction each, and put the models to use; what was written.
 
-    A project in which nothing changes is left out. Run again after it was interrupted, it does what is left. Raises as
-    `plan_regrouping` does, and `UsageError` for one project with models that are not in use: they serve all projects.
+    A project in which nothing changes is left out. Run again after it was interrupted, it does what is left. For
+    `days` (None: as the settings say) the models before are asked beside them. Raises as `plan_regrouping` does, and
+    `UsageError` for one project with models that are not in use: they serve all projects.
     """
     name, encoder, grouper = _models(system, version)
-    before = _before(system, name)
-    if project is not None and name != in_use(system.settings.models):
+    used, before = in_use(system.settings.models), _before(system, name)
+    if project is not None and name != used:
         raise UsageError(
             f"{name} is not in use, and models serve all projects",
             hint=f"leave --project out, or first: ems models use {name}",
         )
     run, made = secrets.token_hex(8), []
     for one in _projects(system, project):
-        written = _apply(system, one, name, before, encoder, grouper, run, actor, progress)
+        written = _apply(system, one, name, used, encoder, grouper, run, actor, progress)
         if written is not None:
             made.append(written)
-    if name != in_use(system.settings.models):
-        use(system.settings.models, name)
+    folder = system.settings.models
+    if name != used:
+        use(folder, name)
+    lasts = system.settings.transition_days if days is None else days
+    if lasts and before != name and transition(folder) is None:
+        begin_transition(folder, before, lasts)
     return made
 
 
@@ -101,6 +107,8 @@ def undo_regrouping(system: System, *, number: int | None = None, actor: str = "
     folder = system.settings.models
     if not left and last.models != last.models_before and in_use(folder) == last.models:
         use(folder, last.models_before)
+    if transition(folder) is None or not left:
+        end_transition(folder)
     return back
 
 
@@ -115,7 +123,7 @@ def _models(system: System, version: str | None) -> tuple[str, Encoder, Grouper]
 
 
 def _before(system: System, name: str) -> str:
-    """The set that `name` comes after: the one in use, or where that is `name`, the one in use before it."""
+    """The set to ask beside `name`: the one in use, or where that is `name`, the one in use before it."""
     used = in_use(system.settings.models)
     if name != used:
         return used

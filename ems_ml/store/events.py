@@ -15,8 +15,8 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
-from ems_ml.ports import NEAR, Candidates
-from ems_ml.store import counters, patterns
+from ems_ml.ports import NEAR, Candidates, Opinion
+from ems_ml.store import counters, opinions, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
 from ems_ml.store.exemplars import Exemplars, Index
@@ -114,6 +114,7 @@ class Events:
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
         """See `ems_ml.ports.Store.commit`."""
         time = event.time or datetime.now(UTC)
@@ -142,7 +143,7 @@ class Events:
                 patterns.make(connection, event, signature, assignment, strategies, time)
             try:
                 with connection.begin_nested():
-                    connection.execute(
+                    stored = connection.execute(
                         insert(events),
                         {
                             "id": event.id,
@@ -159,6 +160,7 @@ class Events:
                             "ms": ms,
                         },
                     )
+                    number = int(stored.inserted_primary_key[0])
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
@@ -166,19 +168,27 @@ class Events:
             if known is None:
                 known_by = {"project": event.project, "key": key, "pattern": assignment.pattern}
                 connection.execute(insert(exact), known_by)
+            # By the encoder of this vector, whatever came since.
+            vectors = {versions.get("encoder", self.encoder): vector}
+            if opinion is not None:
+                opinions.note(connection, number, event.project, opinion, assignment)
+                vectors.setdefault(opinion.encoder, opinion.vector)
             if assignment.decision is not Decision.JOINED or self._wants(
                 connection, event.project, assignment.pattern, signature
             ):
                 connection.execute(
                     insert(exemplar),
-                    {
-                        "project": event.project,
-                        "pattern": assignment.pattern,
-                        "event": event.id,
-                        "encoder": versions.get("encoder", self.encoder),  # that of this vector, whatever came since
-                        "signature": dumps(signature),
-                        "vector": np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
-                    },
+                    [
+                        {
+                            "project": event.project,
+                            "pattern": assignment.pattern,
+                            "event": event.id,
+                            "encoder": encoder,
+                            "signature": dumps(signature),
+                            "vector": np.ascontiguousarray(of_it, dtype=np.float32).tobytes(),
+                        }
+                        for encoder, of_it in vectors.items()
+                    ],
                 )
             waited = connection.execute(_WAITED, {"of": event.project, "event": event.id}).rowcount
             if not waited:

@@ -209,6 +209,7 @@ second_opinion = Table(  # what the models before would have decided, while both
     Column("event", ForeignKey("event.number"), primary_key=True),
     Column("project", ForeignKey("project.name"), nullable=False, index=True),
     Column("models", String(40), nullable=False),
+    Column("decided_by", String(40), nullable=False),
     Column("decision", String(20), nullable=False),
     Column("pattern", String(40), nullable=True),  # None where it would have opened a new one
     Column("probability", Float, nullable=False),

@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("event", sa.Integer(), nullable=False),
         sa.Column("project", sa.String(length=200), nullable=False),
         sa.Column("models", sa.String(length=40), nullable=False),
+        sa.Column("decided_by", sa.String(length=40), nullable=False),
         sa.Column("decision", sa.String(length=20), nullable=False),
         sa.Column("pattern", sa.String(length=40), nullable=True),
         sa.Column("probability", sa.Float(), nullable=False),
