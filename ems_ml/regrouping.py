@@ -122,6 +122,7 @@ class Plan:
     keys: Mapping[str, str]  # exact signatures that no event had before -> pattern
     asked: Sequence[Asked]
     exemplars: Sequence[Exemplar]  # what stands for the patterns from now on
+    status: Mapping[str, PatternStatus]  # of the patterns that are not open, under which it was made
     units: int
     wrong_merges: float  # expected, by the models' own calibrated probabilities
     wrong_splits: float

@@ -66,9 +66,14 @@ def plan_of(project: str, arrived: Arrived, binding: Binding, *, new_id: Callabl
         keys={key: ids[name] for key, name in arrived.of_key.items()},
         asked=list(_asked(arrived, ids, binding)),
         exemplars=[replace(one, pattern=ids[one.pattern]) for one in arrived.exemplars],
+        status=dict(binding.status),
         units=len(arrived.of_unit),
         wrong_merges=sum(1 - part.judged.probability for part in _joining(arrived)),
-        wrong_splits=sum(change.probability for change in changes if change.kind is not Kind.MERGED),
+        wrong_splits=sum(
+            _parted(pattern, arrived.clusters[name], arrived.clusters[stays[pattern]]).probability
+            for pattern, name in held.events
+            if name != stays[pattern]
+        ),
     )
 
 
@@ -89,11 +94,8 @@ def _joining(arrived: Arrived) -> Iterator[Part]:
 
 def _change(pattern: str, cluster: Cluster, stays: Cluster, into: str, events: int) -> Change:
     """What becomes of the events of `pattern` in a cluster of another id; `stays`: where its own id leads."""
-    if cluster is stays:
-        kind, evidence = Kind.MERGED, _joined(pattern, cluster)
-    else:
-        kind = Kind.MOVED if into in cluster.parts else Kind.SPLIT
-        evidence = _parted(pattern, cluster, stays)
+    kind = Kind.MERGED if cluster is stays else Kind.MOVED if into in cluster.parts else Kind.SPLIT
+    evidence = _parted(pattern, cluster, stays) if kind is Kind.SPLIT else _joined(pattern, cluster)
     matched, differed = (tuple(map(str, evidence.why.get(name, ()))) for name in ("matched", "differed"))
     return Change(
         kind=kind,

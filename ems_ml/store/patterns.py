@@ -150,6 +150,14 @@ def listed(
     return [of_row(row) for row in connection.execute(query).mappings()]
 
 
+def closed(connection: Connection, project_name: str) -> dict[str, PatternStatus]:
+    """The project's resolved and ignored patterns, with which of the two each is."""
+    query = select(pattern.c.id, pattern.c.status).where(
+        pattern.c.project == project_name, pattern.c.status.in_((PatternStatus.RESOLVED, PatternStatus.IGNORED))
+    )
+    return {row.id: PatternStatus(row.status) for row in connection.execute(query)}
+
+
 def of_row(row: RowMapping) -> Pattern:
     return Pattern(
         id=row["id"],

@@ -35,6 +35,8 @@ from ems_ml.store.schema import event as events
 from ems_ml.store.schema import pattern as pattern_table
 from ems_ml.types import ErrorEvent, Neighbour, PatternStatus
 
+NOTED = ("regrouping", "thing", "key", "was", "given")
+
 #: Where each unit goes; lives as long as the transaction.
 _moves = Table(
     "regroup_move",
@@ -79,9 +81,10 @@ def write(
 ) -> int | None:
     """Write the plan; the number of the regrouping, None where there is nothing to write. Raises `LostRace`."""
     _, now = patterns.lock_project(connection, plan.project)
-    if now != epoch:
+    if now != epoch or patterns.closed(connection, plan.project) != dict(plan.status):
         raise LostRace(
-            f"somebody decided or regrouped in project {plan.project} meanwhile", hint="run ems regroup again"
+            f"somebody decided or regrouped in project {plan.project} meanwhile, or a pattern came back",
+            hint="run ems regroup again",
         )
     work = _work(connection, plan, encoder)
     if not plan.moves and not work:
@@ -90,24 +93,24 @@ def write(
     touched = {move.pattern for move in plan.moves} | {move.into for move in plan.moves} - set(plan.made)
     _remember(connection, number, touched | set(work.questions) - set(plan.made), plan)
     _make(connection, number, plan)
-    written = 0
     with _moving(connection, plan):
         for thing in THINGS:
-            written += _hand_over(connection, number, plan.project, thing)
-    written += _leave(connection, number, plan)
-    written += _add_keys(connection, number, plan.project, work.keys)
-    written += _add_exemplars(connection, number, plan.project, work.exemplars, encoder)
+            _hand_over(connection, number, plan.project, thing)
+    _leave(connection, number, plan)
+    _add_keys(connection, number, plan.project, work.keys)
+    _add_exemplars(connection, number, plan.project, work.exemplars, encoder)
     living = (touched | set(plan.made)) - set(plan.merged)
     count_again(connection, living)
     for made in plan.made:
         _take_strategies(connection, made)
     _ask(connection, number, work.questions)
+    noted = select(func.count()).select_from(regrouped).where(regrouped.c.regrouping == number)
     told = {
         "merged": plan.count(Kind.MERGED),
         "split": plan.count(Kind.SPLIT),
         "moved": plan.count(Kind.MOVED),
         "events": plan.events,
-        "rows": written + len(touched | set(work.questions) | set(plan.made)),
+        "rows": int(connection.execute(noted).scalar_one()) + len(touched | set(work.questions) | set(plan.made)),
         "wrong_merges": round(plan.wrong_merges, 3),
         "wrong_splits": round(plan.wrong_splits, 3),
         "seconds": round(seconds, 3),
@@ -242,19 +245,13 @@ def _homes(plan: Plan) -> dict[str, str]:
     return homes
 
 
-def _hand_over(connection: Connection, number: int, name: str, thing: Thing) -> int:
+def _hand_over(connection: Connection, number: int, name: str, thing: Thing) -> None:
     """Write down whose rows move where, then move them."""
     found = select(literal(number), literal(thing.name), thing.mark, thing.table.c.pattern, _moves.c.given).select_from(
         thing.rows.join(_moves, _meets(thing))
     )
-    if "project" in thing.table.c:
-        found = found.where(thing.table.c.project == name)
-    return _written_then_moved(connection, number, name, thing, found)
+    connection.execute(insert(regrouped).from_select(NOTED, found))
 
-
-def _written_then_moved(connection: Connection, number: int, name: str, thing: Thing, found: Any) -> int:
-    columns = ("regrouping", "thing", "key", "was", "given")
-    count = int(connection.execute(insert(regrouped).from_select(columns, found)).rowcount)
     mine = and_(regrouped.c.regrouping == number, regrouped.c.thing == thing.name, regrouped.c.key == thing.mark)
     goes = select(regrouped.c.given).where(mine).scalar_subquery()
     connection.execute(
@@ -266,36 +263,31 @@ def _written_then_moved(connection: Connection, number: int, name: str, thing: T
         )
         .values(pattern=goes)
     )
-    return count
 
 
-def _leave(connection: Connection, number: int, plan: Plan) -> int:
+def _leave(connection: Connection, number: int, plan: Plan) -> None:
     """Patterns that end: what came to them since the plan was made goes along, and their ids lead on."""
-    written = 0
     for ended, into in plan.merged.items():
         for thing in THINGS:
             found = select(
                 literal(number), literal(thing.name), thing.mark, thing.table.c.pattern, literal(into)
             ).where(thing.table.c.pattern == ended)
-            columns = ("regrouping", "thing", "key", "was", "given")
-            written += connection.execute(insert(regrouped).from_select(columns, found)).rowcount
+            connection.execute(insert(regrouped).from_select(NOTED, found))
             connection.execute(update(thing.table).where(thing.table.c.pattern == ended).values(pattern=into))
         connection.execute(
             update(pattern_table)
             .where(pattern_table.c.id == ended)
             .values(status=PatternStatus.MERGED, merged_into=into, suggestion=None)
         )
-    return written
 
 
-def _add_keys(connection: Connection, number: int, name: str, keys: Mapping[str, str]) -> int:
+def _add_keys(connection: Connection, number: int, name: str, keys: Mapping[str, str]) -> None:
     for key, into in keys.items():
         connection.execute(insert(exact).values(project=name, key=key, pattern=into))
         connection.execute(insert(regrouped).values(regrouping=number, thing=EXACT.name, key=key, was=None, given=into))
-    return len(keys)
 
 
-def _add_exemplars(connection: Connection, number: int, name: str, new: list[Exemplar], encoder: str) -> int:
+def _add_exemplars(connection: Connection, number: int, name: str, new: list[Exemplar], encoder: str) -> None:
     for some in chunks(new):
         made = connection.execute(
             insert(exemplar).returning(exemplar.c.number, exemplar.c.pattern),
@@ -324,7 +316,6 @@ def _add_exemplars(connection: Connection, number: int, name: str, new: list[Exe
                 for row in made
             ],
         )
-    return len(new)
 
 
 def _take_strategies(connection: Connection, made: str) -> None:

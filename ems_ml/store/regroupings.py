@@ -15,8 +15,7 @@ from ems_ml.store.database import Database
 from ems_ml.store.handing import chunks
 from ems_ml.store.schema import decision, project, regrouping
 from ems_ml.store.schema import event as events
-from ems_ml.store.schema import pattern as pattern_table
-from ems_ml.types import ErrorEvent, PatternStatus
+from ems_ml.types import ErrorEvent
 
 BATCH = 256  # events that are read at once
 
@@ -140,17 +139,11 @@ def _binding(connection: Connection, project_name: str) -> Binding:
         whole.update(ends)
         if action == "split" and ends[0] != ends[1]:
             split |= {(ends[0], ends[1]), (ends[1], ends[0])}
-    closed = (PatternStatus.RESOLVED, PatternStatus.IGNORED)
-    status = connection.execute(
-        select(pattern_table.c.id, pattern_table.c.status).where(
-            pattern_table.c.project == project_name, pattern_table.c.status.in_(closed)
-        )
-    )
     return Binding(
         whole=frozenset(whole),
         decided=decisions.decided(connection, project_name),
         apart=decisions.told_apart(connection, project_name) | split,
-        status={row.id: PatternStatus(row.status) for row in status},
+        status=patterns.closed(connection, project_name),
     )
 
 
