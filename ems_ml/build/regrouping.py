@@ -11,7 +11,7 @@ from ems_ml.build import models
 from ems_ml.build.system import System
 from ems_ml.errors import LostRace, NotFound, UsageError
 from ems_ml.events import PatternsRegrouped
-from ems_ml.group import ExemplarIndex, arrive_again, plan_of
+from ems_ml.group import HeldExemplars, arrive_again, plan_of
 from ems_ml.manifest import read_history
 from ems_ml.ports import Encoder, Grouper
 from ems_ml.regrouping import Arriving, Plan, Regrouping, Unit
@@ -144,7 +144,7 @@ def _plan(system: System, project: str, name: str, encoder: Encoder, grouper: Gr
     started = perf_counter()
     units, binding, epoch = system.store.regroupings.state(project)
     arrived = arrive_again(
-        _arriving(system, project, units, encoder, progress), grouper=grouper, index=ExemplarIndex(), binding=binding
+        _arriving(system, project, units, encoder, progress), grouper=grouper, index=HeldExemplars(), binding=binding
     )
     plan = plan_of(project, arrived, binding)
     rows = system.store.regroupings.rows(plan, encoder=encoder.version)

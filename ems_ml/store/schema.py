@@ -102,6 +102,7 @@ exemplar = Table(
     Column("encoder", String(120), nullable=False),
     Column("signature", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # an index knows exemplars by number: that of one that was removed must not come again
 )
 
 exact = Table(

@@ -13,7 +13,7 @@ from test_store_contract import ENCODER, NORMALIZER, arrive
 from toy_steps import an_event, toy_pair_model
 
 from ems_ml.errors import LostRace
-from ems_ml.group import ExemplarIndex, OnlineGrouper, arrive_again, plan_of
+from ems_ml.group import ExemplarIndex, HeldExemplars, OnlineGrouper, arrive_again, plan_of
 from ems_ml.regrouping import Arriving, Binding, Kind, Plan, Unit
 from ems_ml.store import SqlStore
 from ems_ml.store.events import identity
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
 def planned(store: SqlStore, grouper: OnlineGrouper) -> tuple[Plan, int]:
     units, binding, epoch = store.regroupings.state("default")
     arriving = (one for some in store.regroupings.firsts(units) for one in map(_as_it_arrives, some))
-    arrived = arrive_again(arriving, grouper=grouper, index=ExemplarIndex(), binding=binding)
+    arrived = arrive_again(arriving, grouper=grouper, index=HeldExemplars(), binding=binding)
     return plan_of("default", arrived, binding), epoch
 
 
@@ -145,7 +145,7 @@ def plan(*given: tuple[Unit, ErrorEvent], grouper: OnlineGrouper = EAGER, bindin
     fresh = iter(f"new {number}" for number in range(1, 9))
     return plan_of(
         "p",
-        arrive_again(arriving, grouper=grouper, index=ExemplarIndex(), binding=bound),
+        arrive_again(arriving, grouper=grouper, index=HeldExemplars(), binding=bound),
         bound,
         new_id=lambda: next(fresh),
     )

@@ -331,3 +331,21 @@ def test_whatever_happens_in_between_the_store_stays_sound(system: System, home:
         check(home)
         links |= set(patterns_of(home))
         assert all(system.store.pattern(link).id in patterns_of(home) for link in links), step
+
+
+def test_numbers_of_exemplars_that_were_removed_never_come_again(system: System, home: Path) -> None:
+    """Another process holds an index by number; what undoing removed must not be taken for what comes after."""
+    name = other_models(home, **STRICT, encoder=True)
+    with build(Settings(home=home)) as other:
+        apply_regrouping(system, version=name)
+        arrive(other, traces()[FIRST : FIRST + 3])
+        (top,) = rows(home, "SELECT max(number) FROM exemplar")[0]
+        undo_regrouping(system)
+        apply_regrouping(system, version=name)
+        assert rows(home, f"SELECT count(*) FROM exemplar WHERE number > {top}")[0][0] > 0
+        again = traces()[0].with_(id="again", fingerprint=())
+        arrive(other, [again])
+        held = other.store.events._exemplars._held["packaging"].index
+        query = "SELECT count(*) FROM exemplar WHERE encoder = 'turned-1'"
+        assert len(held) == rows(home, query)[0][0]
+    assert where(home)["again"] == where(home)[traces()[0].id]
