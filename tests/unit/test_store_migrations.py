@@ -49,6 +49,16 @@ def test_an_older_database_is_brought_up_and_keeps_what_it_holds(tmp_path: Path)
     engine.dispose()
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO project VALUES ('shop', 0, 0)")
+        assert "AUTOINCREMENT" not in exemplars(connection)
     with opened(f"sqlite:///{path}") as store:
         assert store.projects() == ["shop"]
         assert store.regroupings.listed() == []
+    with sqlite3.connect(path) as connection:
+        assert "AUTOINCREMENT" in exemplars(connection)
+    with opened(f"sqlite:///{tmp_path / 'fresh.db'}"), sqlite3.connect(tmp_path / "fresh.db") as connection:
+        assert "AUTOINCREMENT" in exemplars(connection)
+
+
+def exemplars(connection: sqlite3.Connection) -> str:
+    """How the table was made."""
+    return str(connection.execute("SELECT sql FROM sqlite_master WHERE name = 'exemplar'").fetchone()[0])
