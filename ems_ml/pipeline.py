@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ems_ml.errors import DuplicateEvent, EmsError, InputError, LostRace, StoreError
 from ems_ml.events import Bus, EventDropped, EventProcessed, EventReceived
-from ems_ml.ports import Encoder, Grouper, Normalizer, Ranker, Redactor, SourceTree, Store
+from ems_ml.ports import (
+    Candidates,
+    Encoder,
+    Grouper,
+    Normalizer,
+    Opinion,
+    Ranker,
+    Redactor,
+    SecondOpinion,
+    SourceTree,
+    Store,
+)
 from ems_ml.types import (
     Assignment,
     ErrorEvent,
@@ -53,8 +64,21 @@ class CountingStore(Store, Protocol):
     def count(self, name: str, label: str = "", amount: int = 1) -> None: ...
 
 
+class NoSecondOpinion:
+    """Nobody is asked beside the models in use."""
+
+    def judge(
+        self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32], candidates: Candidates
+    ) -> Opinion | None:
+        """None."""
+        return None
+
+
 class Pipeline:
-    """The line with its steps wired in. `reader` fills in source lines that a report lacks."""
+    """The line with its steps wired in.
+
+    `reader` fills in source lines that a report lacks; `second` is asked beside the grouper and decides nothing.
+    """
 
     def __init__(
         self,
@@ -68,6 +92,7 @@ class Pipeline:
         store: CountingStore,
         bus: Bus,
         reader: SourceTree | None = None,
+        second: SecondOpinion | None = None,
     ) -> None:
         self.parser = parser
         self.redactor = redactor
@@ -78,6 +103,7 @@ class Pipeline:
         self.store = store
         self.bus = bus
         self.reader = reader
+        self.second = second or NoSecondOpinion()
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -201,10 +227,19 @@ class Pipeline:
         for _ in range(RACES):
             candidates = self.store.candidates(event.project, event, signature, vector)
             proposed = self.grouper.assign(event, signature, vector, candidates)
+            opinion = self.second.judge(event, signature, vector, candidates)
             ms = 1000 * (perf_counter() - started)
             try:
                 assignment = self.store.commit(
-                    event, signature, vector, proposed, strategies, self.versions, candidates=candidates, ms=ms
+                    event,
+                    signature,
+                    vector,
+                    proposed,
+                    strategies,
+                    self.versions,
+                    candidates=candidates,
+                    ms=ms,
+                    opinion=opinion,
                 )
             except LostRace:
                 continue

@@ -109,7 +109,26 @@ class Candidates:
     decided: bool = False
     apart: frozenset[tuple[str, str]] = frozenset()  # each pair in both orders
     sequence: int = 0  # how many patterns the project had made when this was read; `Store.commit` compares it
+    epoch: int = 0  # the same of decisions and regroupings
     common: object = None  # what the index counts of how common parts of errors are, for the grouper that knows it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What other models would have decided about an event, kept beside the decision."""
+
+    models: str  # the set that was asked
+    decided_by: str  # the set in use
+    assignment: Assignment
+    encoder: str  # the version of `vector`
+    vector: Vectors
+
+
+class SecondOpinion(Protocol):
+    """Models that are asked beside those in use, and decide nothing."""
+
+    def judge(self, event: ErrorEvent, signature: Signature, vector: Vectors, candidates: Candidates) -> Opinion | None:
+        """Their decision; `vector` and `candidates` are those of the models in use. None: they are not asked."""
 
 
 @runtime_checkable
@@ -231,12 +250,13 @@ class Store(Protocol):
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
-        """Event and assignment in one transaction, and out of the inbox in the same one.
+        """Event, assignment and second opinion in one transaction, and out of the inbox in the same one.
 
-        Returns the assignment as it stands (a pattern that was merged meanwhile is followed). Raises `LostRace`
-        where another process made a pattern since `candidates` was read, and `DuplicateEvent` for an event that
-        the project already holds.
+        Returns the assignment as it stands. Raises `LostRace` where another process made a pattern, or somebody
+        decided or regrouped, since `candidates` was read, and `DuplicateEvent` for an event that the project already
+        holds.
         """
 
     def patterns(self, project: str | None = None) -> list[Pattern]: ...
@@ -256,11 +276,13 @@ __all__ = [
     "HistoryStrategy",
     "Neighbour",
     "Normalizer",
+    "Opinion",
     "Parser",
     "Patch",
     "Progress",
     "Ranker",
     "Redactor",
+    "SecondOpinion",
     "SourceTree",
     "Store",
     "Strategy",

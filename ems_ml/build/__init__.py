@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ems_ml.build.learning import bring_reports, build_data, harvest, harvest_versions, replay_history, tell_history
     from ems_ml.build.models import model_folders
     from ems_ml.build.own import Looked, OwnTrained, look_at, train_own
+    from ems_ml.build.regrouping import Planned, apply_regrouping, plan_regrouping, undo_regrouping
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.build.training import Trained, answer_rows, evaluate_models, train_models
     from ems_ml.fix import EXIT_CODES, verdict_to_json
@@ -44,6 +45,7 @@ _HOME: dict[str, tuple[str, ...]] = {
     ),
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.own": ("Looked", "OwnTrained", "look_at", "train_own"),
+    "ems_ml.build.regrouping": ("Planned", "apply_regrouping", "plan_regrouping", "undo_regrouping"),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
     "ems_ml.build.training": ("Trained", "answer_rows", "evaluate_models", "train_models"),
     "ems_ml.harvest": ("Bars", "Built", "Ledger"),
@@ -92,6 +94,7 @@ __all__ = [
     "Ledger",
     "Looked",
     "OwnTrained",
+    "Planned",
     "ProcessUse",
     "Reading",
     "Resources",
@@ -102,6 +105,7 @@ __all__ = [
     "Version",
     "Waiting",
     "answer_rows",
+    "apply_regrouping",
     "bracketed",
     "bring_reports",
     "build",
@@ -119,6 +123,7 @@ __all__ = [
     "model_folders",
     "parse_envelope",
     "parse_event",
+    "plan_regrouping",
     "port_free",
     "problem_to_json",
     "public_key",
@@ -134,6 +139,7 @@ __all__ = [
     "tell_history",
     "train_models",
     "train_own",
+    "undo_regrouping",
     "verdict_to_json",
     "versions",
 ]

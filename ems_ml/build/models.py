@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ems_ml.errors import UsageError
 from ems_ml.group import OnlineGrouper, PairModel
-from ems_ml.manifest import NAME, Entry, find_model, read_manifest, write_manifest
+from ems_ml.manifest import NAME, Entry, find_model, read_manifest, verified, write_manifest
 from ems_ml.ports import Encoder, Grouper, Ranker
 from ems_ml.resources import shipped
 from ems_ml.settings import Settings
+from ems_ml.versions import entries_of
 
 ENCODERS = ("static", "transformer")
 MODELS = ("encoder", "grouper", "ranker")
@@ -23,8 +24,11 @@ def model_folders(settings: Settings) -> tuple[Path, ...]:
     return settings.models, shipped("models")
 
 
-def load_encoder(settings: Settings) -> Encoder:
-    """The encoder that the settings name. Raises `ModelError`, `MissingExtra`, `UsageError`."""
+def load_encoder(settings: Settings, version: str | None = None) -> Encoder:
+    """The encoder that the settings name; version: of this set of models, else of those in use.
+
+    Raises `ModelError`, `MissingExtra`, `UsageError`, `NotFound`.
+    """
     if settings.encoder == "transformer":
         from ems_ml.embed.transformer import TransformerEncoder
 
@@ -33,13 +37,13 @@ def load_encoder(settings: Settings) -> Encoder:
         raise UsageError(f"there is no encoder {settings.encoder!r}", hint=f"EMS_ENCODER: {' or '.join(ENCODERS)}")
     from ems_ml.embed.static import StaticEncoder
 
-    entry, folder = find_model("encoder", model_folders(settings))
+    entry, folder = _found("encoder", settings, version)
     return StaticEncoder.load(folder, version=entry.version)
 
 
-def load_grouper(settings: Settings) -> Grouper:
-    """The pair model with its thresholds. Raises `ModelError`."""
-    entry, folder = find_model("grouper", model_folders(settings))
+def load_grouper(settings: Settings, version: str | None = None) -> Grouper:
+    """The pair model with its thresholds; version: of this set of models. Raises `ModelError`, `NotFound`."""
+    entry, folder = _found("grouper", settings, version)
     return OnlineGrouper(PairModel.load(folder), **thresholds(entry))
 
 
@@ -49,6 +53,16 @@ def load_ranker(settings: Settings) -> Ranker:
 
     _, folder = find_model("ranker", model_folders(settings))
     return LinearRanker.load(folder)
+
+
+def _found(name: str, settings: Settings, version: str | None) -> tuple[Entry, Path]:
+    """A model of a set, or of the set in use, verified."""
+    if version is None:
+        return find_model(name, model_folders(settings))
+    entries: Mapping[str, Entry] = entries_of(settings.models, version)
+    if name in entries:
+        return entries[name], verified(settings.models, entries[name])
+    return find_model(name, [shipped("models")])
 
 
 def thresholds(entry: Entry) -> dict[str, float]:

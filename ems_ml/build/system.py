@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ems_ml.build import models
+from ems_ml.build.second import SecondModels, models_before
 from ems_ml.events import Bus
 from ems_ml.group import ExemplarIndex
 from ems_ml.normalize import NormalizerV1
@@ -20,6 +21,7 @@ from ems_ml.redact import SecretRedactor
 from ems_ml.settings import Settings
 from ems_ml.store import SqlStore
 from ems_ml.types import ErrorEvent, RankedStrategy, RawReport, Verdict
+from ems_ml.versions import Transition, transition
 
 if TYPE_CHECKING:
     from ems_ml.ports import SourceTree
@@ -85,6 +87,16 @@ class System:
             encoder = self.encoder
             return encoder, self.grouper, self.ranker
 
+    def _second(self) -> SecondModels | None:
+        """The models before, while a transition runs."""
+        with self._lock:
+            told = transition(self.settings.models)
+            kept: tuple[Transition | None, SecondModels | None] = vars(self).get("_asked", (None, None))
+            if kept[0] != told:
+                asked = None if told is None else models_before(self.settings, told, self.store)
+                kept = vars(self)["_asked"] = (told, asked)
+            return kept[1]
+
     @cached_property
     def store(self) -> SqlStore:
         """The database, made or migrated where needed. Raises `StoreError` or `UsageError`."""
@@ -133,6 +145,7 @@ class System:
 
             store, bus = DryStore(self.store), Bus()
         return Pipeline(
+            second=self._second() if record else None,
             parser=self.parser,
             redactor=self.redactor,
             normalizer=self.normalizer,

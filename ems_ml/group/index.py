@@ -172,6 +172,8 @@ class HeldExemplars:
     def add(self, exemplars: Iterable[Exemplar]) -> None:
         for exemplar in exemplars:
             self._index.add(len(self._exemplars), exemplar.signature, exemplar.vector)
+            if self._index.loose > self._index.scanned:
+                self._index.settle()
             self._exemplars.append(exemplar)
             self._held[exemplar.pattern].add(exemplar.signature.exact)
 

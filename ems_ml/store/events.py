@@ -15,8 +15,8 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
-from ems_ml.ports import NEAR, Candidates
-from ems_ml.store import counters, patterns
+from ems_ml.ports import NEAR, Candidates, Opinion
+from ems_ml.store import counters, opinions, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
 from ems_ml.store.exemplars import Exemplars, Index
@@ -89,6 +89,7 @@ class Events:
                 decided=known in held.decided,
                 apart=held.apart,
                 sequence=state.sequence,
+                epoch=state.epoch,
                 common=held.index.common,
             )
 
@@ -113,12 +114,18 @@ class Events:
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
         """See `ems_ml.ports.Store.commit`."""
         time = event.time or datetime.now(UTC)
         key = identity(event, signature)
         with self._database.write() as connection:
-            sequence = patterns.lock_project(connection, event.project)
+            sequence, epoch = patterns.lock_project(connection, event.project)
+            if epoch != candidates.epoch:
+                raise LostRace(
+                    f"somebody decided or regrouped in project {event.project}",
+                    hint="group again; this is done for you",
+                )
             known = _pattern_of_key(connection, event.project, key)
             if known != candidates.exact:
                 raise LostRace(
@@ -126,7 +133,6 @@ class Events:
                     hint="group again; this is done for you",
                 )
             if assignment.decision is Decision.JOINED:
-                assignment = patterns.followed(connection, assignment)
                 patterns.count_event(connection, assignment.pattern, time, plain(tuple(strategies)))
             elif sequence != candidates.sequence:
                 raise LostRace(
@@ -137,7 +143,7 @@ class Events:
                 patterns.make(connection, event, signature, assignment, strategies, time)
             try:
                 with connection.begin_nested():
-                    connection.execute(
+                    stored = connection.execute(
                         insert(events),
                         {
                             "id": event.id,
@@ -154,6 +160,7 @@ class Events:
                             "ms": ms,
                         },
                     )
+                    number = int(stored.inserted_primary_key[0])
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
@@ -161,19 +168,27 @@ class Events:
             if known is None:
                 known_by = {"project": event.project, "key": key, "pattern": assignment.pattern}
                 connection.execute(insert(exact), known_by)
+            # By the encoder of this vector, whatever came since.
+            vectors = {versions.get("encoder", self.encoder): vector}
+            if opinion is not None:
+                opinions.note(connection, number, event.project, opinion, assignment)
+                vectors.setdefault(opinion.encoder, opinion.vector)
             if assignment.decision is not Decision.JOINED or self._wants(
                 connection, event.project, assignment.pattern, signature
             ):
                 connection.execute(
                     insert(exemplar),
-                    {
-                        "project": event.project,
-                        "pattern": assignment.pattern,
-                        "event": event.id,
-                        "encoder": versions.get("encoder", self.encoder),  # that of this vector, whatever came since
-                        "signature": dumps(signature),
-                        "vector": np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
-                    },
+                    [
+                        {
+                            "project": event.project,
+                            "pattern": assignment.pattern,
+                            "event": event.id,
+                            "encoder": encoder,
+                            "signature": dumps(signature),
+                            "vector": np.ascontiguousarray(of_it, dtype=np.float32).tobytes(),
+                        }
+                        for encoder, of_it in vectors.items()
+                    ],
                 )
             waited = connection.execute(_WAITED, {"of": event.project, "event": event.id}).rowcount
             if not waited:

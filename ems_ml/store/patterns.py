@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import NotFound
 from ems_ml.store.codec import from_plain, plain
-from ems_ml.store.schema import pattern, project
+from ems_ml.store.schema import pattern, project, regrouped_pattern
 from ems_ml.types import (
     Assignment,
     Decision,
@@ -43,11 +42,12 @@ def ensure_project(connection: Connection, name: str) -> None:
             return  # another process made it at the same moment
 
 
-def lock_project(connection: Connection, name: str) -> int:
-    """Locks the project's row until the transaction ends; how many patterns it has made."""
+def lock_project(connection: Connection, name: str) -> tuple[int, int]:
+    """Locks the project's row until the transaction ends; how many patterns it has made, and its epoch."""
     ensure_project(connection, name)
-    query = select(project.c.sequence).where(project.c.name == name).with_for_update()
-    return int(connection.execute(query).scalar_one())
+    query = select(project.c.sequence, project.c.epoch).where(project.c.name == name).with_for_update()
+    row = connection.execute(query).one()
+    return int(row.sequence), int(row.epoch)
 
 
 def make(
@@ -116,17 +116,19 @@ def resolve_id(connection: Connection, pattern_id: str) -> str:
     while current not in seen:
         seen.add(current)
         row = connection.execute(select(pattern.c.merged_into).where(pattern.c.id == current)).one_or_none()
-        if row is None:
+        leads = row.merged_into if row is not None else _home(connection, current)
+        if row is None and leads is None:
             raise NotFound(f"there is no pattern {pattern_id}", hint="`ems pattern list` shows those there are")
-        if row.merged_into is None:
+        if leads is None:
             break
-        current = row.merged_into
+        current = leads
     return current
 
 
-def followed(connection: Connection, assignment: Assignment) -> Assignment:
-    """The assignment with its pattern's link followed, where a person merged it meanwhile."""
-    return replace(assignment, pattern=resolve_id(connection, assignment.pattern))
+def _home(connection: Connection, pattern_id: str) -> str | None:
+    """Of a pattern that a regrouping made and its undoing removed: the one that most of its events came from."""
+    query = select(regrouped_pattern.c.home).where(regrouped_pattern.c.pattern == pattern_id)
+    return connection.execute(query).scalar()
 
 
 def read(connection: Connection, pattern_id: str) -> Pattern:
@@ -146,6 +148,14 @@ def listed(
         query = query.where(pattern.c.project == project_name)
     query = query.where(pattern.c.status == status if status is not None else pattern.c.status != PatternStatus.MERGED)
     return [of_row(row) for row in connection.execute(query).mappings()]
+
+
+def closed(connection: Connection, project_name: str) -> dict[str, PatternStatus]:
+    """The project's resolved and ignored patterns, with which of the two each is."""
+    query = select(pattern.c.id, pattern.c.status).where(
+        pattern.c.project == project_name, pattern.c.status.in_((PatternStatus.RESOLVED, PatternStatus.IGNORED))
+    )
+    return {row.id: PatternStatus(row.status) for row in connection.execute(query)}
 
 
 def of_row(row: RowMapping) -> Pattern:
