@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 from ems_ml.harvest.plan import Reach, as_fault
 from ems_ml.harvest.types import Fault
 from ems_ml.ports import Strategy
+from ems_ml.source.module import Module
 
 NEAREST = 0.6  # difflib's ratio of two functions' lines, from which one may be the other, moved or renamed
 NO_FUNCTION = "no function like it"
@@ -58,7 +59,9 @@ def scopes(file: str, source: str) -> Iterator[Scope]:
             yield Scope(file=file, name=".".join(own), kind=kind, start=start, lines=lines[start : child.end_lineno])
             yield from walk(child, own)
 
-    yield from walk(ast.parse(source), ())
+    module = Module.of(source)
+    if module is not None:  # a package may hold files that are no Python of today
+        yield from walk(module.tree, ())
 
 
 @dataclass(slots=True, kw_only=True)

@@ -123,7 +123,7 @@ class _Run:
         done = self._done(prepared)
         with Worker(prepared, self.bounds) as worker:
             ledger, reach = self._begin(prepared, worker)
-            sources = own_sources(prepared, reach.lines)
+            sources = own_sources(prepared, _files(prepared))
             counterparts = Counterparts(
                 package=f"{prepared.name}=={prepared.version}",
                 sources=sources,
@@ -179,6 +179,13 @@ class _Run:
 
     def _tell(self, ledger: ReleaseLedger, of: int) -> None:
         self.progress(f"{ledger.package} {ledger.version}", ledger.planted, of, ledger.outcomes[KEPT])
+
+
+def _files(prepared: Prepared) -> list[str]:
+    """The package's own files, also those that no test reaches: a fault in them is told from one that is gone."""
+    own = [prepared.source / f"{top}.py" for top in prepared.tops]
+    own += [path for top in prepared.tops for path in (prepared.source / top).rglob("*.py")]
+    return [path.relative_to(prepared.tree).as_posix() for path in own if path.is_file()]
 
 
 def _root(prepared: Prepared) -> str:

@@ -15,7 +15,7 @@ from ems_ml import dataset
 from ems_ml.errors import InputError, UsageError
 from ems_ml.harvest import Bounds, Ledger, ReleaseLedger, build_dataset, harvest_releases
 from ems_ml.harvest.corpus import releases_folder
-from ems_ml.harvest.counterparts import NO_FUNCTION, NO_LINE
+from ems_ml.harvest.counterparts import NO_FUNCTION, NO_LINE, NOT_REACHED
 from ems_ml.harvest.faults import read_corpus
 from ems_ml.ports import SourceTree
 from ems_ml.redact import NullRedactor
@@ -24,7 +24,11 @@ from ems_ml.types import ErrorEvent, Injection, Proposal
 pytestmark = pytest.mark.slow
 
 BOUNDS = Bounds(per_package=20, fault_seconds=5.0, baseline_seconds=60)
+EXTRA = 'def seldom(row):\n    return row["seldom"]\n'
 NEW = """
+    from relpkg.extra import seldom
+
+
     def price(row):
         width = row["width"]
         return width * 2
@@ -63,7 +67,7 @@ OLD = """
 TESTS = """
     import relpkg
 
-    ROW = {{"width": 2, "depth": 1, "weight": 3, "fresh": 4}}
+    ROW = {{"width": 2, "depth": 1, "weight": 3, "fresh": 4, "seldom": 5}}
     ANSWERS = {answers}
 
 
@@ -99,6 +103,8 @@ def pack(folder: Path, version: str, text: str, answers: dict[str, int]) -> None
     for old in ('"1.0"', "\\nVersion: 1.0", "\nVersion: 1.0"):  # not the version of the wheel's own form
         files = {path: content.replace(old, old.replace("1.0", version)) for path, content in files.items()}
     files["src/relpkg/__init__.py"] = text
+    files["src/relpkg/extra.py"] = EXTRA
+    files["src/relpkg/old.py"] = "print 'no Python of today'\n"
     files["tests/test_relpkg.py"] = textwrap.dedent(TESTS).format(answers=repr(answers))
     root = lay(folder / f"relpkg-{version}", files)
     with tarfile.open(folder / f"relpkg-{version}.tar.gz", "w:gz") as archive:
@@ -109,7 +115,7 @@ def pack(folder: Path, version: str, text: str, answers: dict[str, int]) -> None
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("index")
-    pack(folder, "2.0", NEW, {"price": 4, "depth": 1, "weight": 3, "fresh": 4})
+    pack(folder, "2.0", NEW, {"price": 4, "depth": 1, "weight": 3, "fresh": 4, "seldom": 5})
     pack(folder, "1.0", OLD, {"cost": 4, "depth": 1, "weight": 3})
     return folder
 
@@ -144,9 +150,9 @@ def test_each_fault_of_the_newer_version_is_found_or_its_lack_is_told(ledger: Le
     assert isinstance(newer, ReleaseLedger)
     assert isinstance(older, ReleaseLedger)
     assert (newer.version, newer.sought, newer.without, older.newest) == ("2.0", 0, {}, "2.0")
-    assert (newer.planted, newer.outcomes["kept"]) == (4, 4)
-    assert (older.sought, older.planted, older.outcomes["kept"], older.moved) == (4, 2, 2, 1)
-    assert older.without == {NO_LINE: 1, NO_FUNCTION: 1}
+    assert (newer.planted, newer.outcomes["kept"]) == (5, 5)
+    assert (older.sought, older.planted, older.outcomes["kept"], older.moved) == (5, 2, 2, 1)
+    assert older.without == {NO_LINE: 1, NO_FUNCTION: 1, NOT_REACHED: 1}
     places: dict[object, dict[str, str]] = {}
     for one in records(cache):
         if one["outcome"] == "kept":
