@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ems_ml.errors import DuplicateEvent, EmsError, InputError, LostRace, StoreError
 from ems_ml.events import Bus, EventDropped, EventProcessed, EventReceived
-from ems_ml.ports import Encoder, Grouper, Normalizer, Ranker, Redactor, SourceTree, Store
+from ems_ml.ports import Encoder, Grouper, Normalizer, Parsers, Ranker, Redactor, SourceTree, Store
 from ems_ml.types import (
     Assignment,
     ErrorEvent,
@@ -41,12 +41,6 @@ MAX_ID = 200  # characters
 RACES = 20  # how often an event is grouped again before the store is called overloaded
 
 
-class ParserChain(Protocol):
-    """A parser that always answers."""
-
-    def parse(self, report: RawReport) -> ErrorEvent: ...
-
-
 class CountingStore(Store, Protocol):
     """A store that also counts what never gets stored."""
 
@@ -59,7 +53,7 @@ class Pipeline:
     def __init__(
         self,
         *,
-        parser: ParserChain,
+        parser: Parsers,
         redactor: Redactor,
         normalizer: Normalizer,
         encoder: Encoder,

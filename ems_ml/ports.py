@@ -49,6 +49,13 @@ class Parser(Protocol):
         """The error in `report`, or None where this is not a form that the parser knows. Never raises on input."""
 
 
+class Parsers(Protocol):
+    """Parsers of which one always answers."""
+
+    def parse(self, report: RawReport) -> ErrorEvent:
+        """The error in `report`. Never raises on input."""
+
+
 @runtime_checkable
 class Redactor(Protocol):
     """Takes secrets and personal data out of an event; redacting twice changes nothing more."""
@@ -257,6 +264,7 @@ __all__ = [
     "Neighbour",
     "Normalizer",
     "Parser",
+    "Parsers",
     "Patch",
     "Progress",
     "Ranker",

@@ -23,6 +23,7 @@ LIKELIEST = 0.998  # what the model may say at most
 CERTAIN = 0.999  # p(same cause) by rule: the client's own fingerprint, or a key that no exemplar stands for
 DOUBT = 0.5  # below it the model doubts that an exact signature is the same cause
 MOVED = 6  # features that are told
+SHOWN = 100  # parts of a client's fingerprint that are told, and characters of each
 _COSINE = FEATURE_NAMES.index("embeddings alike")
 
 
@@ -59,7 +60,8 @@ class OnlineGrouper:
     ) -> Assignment:
         """The decision, its probability, up to ten neighbours and the reason."""
         common = candidates.common if isinstance(candidates.common, Commonness) else NOTHING_KNOWN
-        judged = self._judged(signature, vector, candidates.near, common)
+        near = [one for one in candidates.near if one.signature.scope == signature.scope]  # the client says so
+        judged = self._judged(signature, vector, near, common)
         by_pattern = {one.exemplar.pattern: (one.probability, one.exemplar) for one in judged}
         withheld = _withhold(by_pattern, vector, candidates.apart)
         certain = candidates.exact if self._beyond_doubt(event, candidates, by_pattern) else None
@@ -67,7 +69,7 @@ class OnlineGrouper:
         ranked = sorted(by_pattern.values(), key=lambda pair: -pair[0])
         if exact is not None:
             rival = ranked[0][0] if ranked else 0.0
-            share = CERTAIN if _own_fingerprint(event) else min(CERTAIN, max(exact[0], rival + 1e-6))
+            share = CERTAIN if not event.by_default else min(CERTAIN, max(exact[0], rival + 1e-6))
             ranked = [(share, exact[1]), *ranked]
         nearest = tuple(
             Neighbour(pattern=exemplar.pattern, probability=round(p, 6), example=exemplar.event)
@@ -81,6 +83,8 @@ class OnlineGrouper:
         why = dict(self._why(rule, signature, vector, ranked, judged, known_only=certain is not None and exact is None))
         if withheld:
             why["told apart"] = withheld
+        if event.own_fingerprint:
+            why["fingerprint"] = [part[:SHOWN] for part in event.fingerprint[:SHOWN]]
         return Assignment(
             pattern=pattern,
             decision=decision,
@@ -118,14 +122,14 @@ class OnlineGrouper:
         if candidates.exact is None:
             return False
         found = by_pattern.get(candidates.exact)
-        return found is None or found[0] >= DOUBT or candidates.decided or _own_fingerprint(event)
+        return found is None or found[0] >= DOUBT or candidates.decided or not event.by_default
 
     def _decide(
         self, event: ErrorEvent, nearest: Sequence[Neighbour], certain: str | None
     ) -> tuple[Decision, str, str]:
         if certain is not None:
-            return Decision.JOINED, certain, "fingerprint" if _own_fingerprint(event) else "exact signature"
-        if _own_fingerprint(event):
+            return Decision.JOINED, certain, "exact signature" if event.by_default else "fingerprint"
+        if not event.by_default:
             return Decision.NEW, new_pattern_id(), "fingerprint"
         if nearest and nearest[0].probability >= self.join:
             return Decision.JOINED, nearest[0].pattern, "learned"
@@ -195,10 +199,6 @@ def _withhold(
             by_pattern[other] = (p - 1e-6 if p > 1e-6 else 0.0, there)
             withheld.append(other)
     return withheld
-
-
-def _own_fingerprint(event: ErrorEvent) -> bool:
-    return any(part != "{{ default }}" for part in event.fingerprint)
 
 
 def _strongest(pulls: Mapping[str, float]) -> dict[str, float]:

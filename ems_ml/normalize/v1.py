@@ -78,6 +78,7 @@ class NormalizerV1:
             exact=_exact(event, error.short_type, frames, template),
             text=_text(kinds, template, frames),
             in_test=in_test,
+            scope=_scope(event),
         )
 
 
@@ -166,6 +167,14 @@ def _exact(event: ErrorEvent, kind: str, frames: Iterable[FrameKey], template: s
     # What is said decides with the place: one function may raise one type for two reasons.
     parts.append(template)
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _scope(event: ErrorEvent) -> str:
+    own = event.own_fingerprint
+    if not own:
+        return ""
+    parts = ["within" if event.by_default else "instead", *own]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _text(kinds: Sequence[str], template: str, frames: Sequence[FrameKey]) -> str:

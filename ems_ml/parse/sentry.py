@@ -9,6 +9,7 @@ from typing import Any
 
 from ems_ml.parse.base import event_id
 from ems_ml.parse.blocks import CHAIN_LENGTH, MESSAGE_CHARS
+from ems_ml.parse.fingerprint import client_fingerprint
 from ems_ml.parse.frames import bounded, left_out_note
 from ems_ml.parse.languages import readers
 from ems_ml.parse.platforms import language_of, role_on
@@ -57,14 +58,16 @@ class SentryParser:
 def _dressed(event: ErrorEvent, report: RawReport, template: str, notes: dict[str, str]) -> ErrorEvent:
     """`event` with what stands beside the exception in a Sentry event."""
     payload = report.payload or {}
-    return event.with_(
+    dressed = event.with_(
         time=_time(payload.get("timestamp")) or report.time,
         release=_text(payload.get("release")) or report.release,
         template=template or None,
-        fingerprint=_fingerprint(payload.get("fingerprint")),
         attributes={**event.attributes, **_attributes(payload), **notes},
         modules=_strings(payload.get("modules"), _MODULES),
     )
+    given = payload.get("fingerprint")
+    parts = [_text(part) for part in given if _text(part)] if isinstance(given, list) else []
+    return dressed.with_(fingerprint=client_fingerprint(parts, dressed))
 
 
 def _exceptions(payload: Mapping[str, Any], language: str) -> tuple[list[ExceptionRecord], dict[str, str]]:
@@ -182,11 +185,6 @@ def _attributes(payload: Mapping[str, Any]) -> dict[str, str]:
     for key, value in _strings(payload.get("tags"), _TAGS).items():
         found[f"tag.{key}"] = value
     return {key: value for key, value in found.items() if value}
-
-
-def _fingerprint(given: object) -> tuple[str, ...]:
-    parts = tuple(_text(part) for part in given if _text(part)) if isinstance(given, list) else ()
-    return () if parts in ((), ("{{ default }}",), ("{{default}}",)) else parts
 
 
 def _time(given: object) -> datetime | None:

@@ -220,10 +220,10 @@ class Events:
 
 def identity(event: ErrorEvent, signature: Signature) -> str:
     """The key under which an event is the same beyond doubt: the client's fingerprint where it gave one."""
-    own = [part for part in event.fingerprint if part != "{{ default }}"]
+    own = event.own_fingerprint
     if not own:
         return signature.exact
-    told = [signature.exact] if len(own) < len(event.fingerprint) else []
+    told = [signature.exact] if event.by_default else []
     return hashlib.sha256("\x1f".join(["fingerprint", *told, *own]).encode("utf-8", "replace")).hexdigest()[:32]
 
 
