@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,13 +10,17 @@ from pathlib import Path
 
 from ems_ml.errors import UsageError
 from ems_ml.group import OnlineGrouper, PairModel
-from ems_ml.manifest import NAME, Entry, find_model, read_manifest, write_manifest
+from ems_ml.group.lessons import NOTHING_LEARNED, Lessons
+from ems_ml.manifest import NAME, Entry, entry_for, find_model, read_manifest, verified, write_manifest
 from ems_ml.ports import Encoder, Grouper, Ranker
 from ems_ml.resources import shipped
 from ems_ml.settings import Settings
 
 ENCODERS = ("static", "transformer")
 MODELS = ("encoder", "grouper", "ranker")
+LESSONS = "lessons"  # what people's decisions taught, beside the grouper; only an installation's own models have it
+
+log = logging.getLogger(__name__)
 
 
 def model_folders(settings: Settings) -> tuple[Path, ...]:
@@ -38,9 +43,30 @@ def load_encoder(settings: Settings) -> Encoder:
 
 
 def load_grouper(settings: Settings) -> Grouper:
-    """The pair model with its thresholds. Raises `ModelError`."""
+    """The pair model with its thresholds, and what people's decisions taught. Raises `ModelError`."""
     entry, folder = find_model("grouper", model_folders(settings))
-    return OnlineGrouper(PairModel.load(folder), **thresholds(entry))
+    return OnlineGrouper(PairModel.load(folder), **thresholds(entry), lessons=load_lessons(settings, entry.version))
+
+
+def load_lessons(settings: Settings, base: str) -> Lessons:
+    """What people's decisions taught beside the grouper of the version `base`.
+
+    Nothing where nothing was learned, or beside another grouper, as after an installation of new shipped models: that
+    is logged, and `ems doctor` tells it. Raises `ModelError`.
+    """
+    found = lessons_in_use(settings)
+    if found is None:
+        return NOTHING_LEARNED
+    lessons = Lessons.load(verified(settings.models, found))
+    if lessons.base == base:
+        return lessons
+    log.warning("what decisions taught stands beside another grouper and is not used: run ems train --decisions")
+    return NOTHING_LEARNED
+
+
+def lessons_in_use(settings: Settings) -> Entry | None:
+    """What the own manifest names as learned from decisions."""
+    return read_manifest(settings.models).get(LESSONS) if (settings.models / NAME).is_file() else None
 
 
 def load_ranker(settings: Settings) -> Ranker:
@@ -73,9 +99,17 @@ def set_in_use(settings: Settings) -> tuple[int, int, int] | None:
     return told.st_mtime_ns, told.st_size, told.st_ino
 
 
-def copy_set(folders: Sequence[Path], target: Path) -> Path:
-    """The models that these folders would serve, whole and with a manifest of their own, in `target`; answers it."""
+def copy_set(folders: Sequence[Path], target: Path, *, lessons: Path | None = None) -> Path:
+    """The models that these folders would serve, whole and with a manifest of their own, in `target`; answers it.
+
+    lessons: a folder with what decisions taught, instead of that which is in use.
+    """
     entries = []
+    own = read_manifest(folders[0]).get(LESSONS) if (folders[0] / NAME).is_file() else None
+    if lessons is not None or own is not None:
+        shutil.copytree(lessons or verified(folders[0], own), target / LESSONS)  # type: ignore[arg-type]  # one is there
+        version = Lessons.load(target / LESSONS).version
+        entries.append(entry_for(target / LESSONS, name=LESSONS, kind="lessons", version=version, about={}))
     for name in MODELS:
         entry, place = find_model(name, folders)
         shutil.copytree(place, target / name)

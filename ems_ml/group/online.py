@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ems_ml.group.common import Commonness
+from ems_ml.group.forest import probabilities
+from ems_ml.group.lessons import NOTHING_LEARNED, Lessons
 from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, features_beside
 from ems_ml.ports import Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
@@ -23,6 +25,7 @@ LIKELIEST = 0.998  # what the model may say at most
 CERTAIN = 0.999  # p(same cause) by rule: the client's own fingerprint, or a key that no exemplar stands for
 DOUBT = 0.5  # below it the model doubts that an exact signature is the same cause
 MOVED = 6  # features that are told
+DECISIONS = "earlier decisions of people"  # beside the features, in what moved the log-odds
 SHOWN = 100  # parts of a client's fingerprint that are told, and characters of each
 _COSINE = FEATURE_NAMES.index("embeddings alike")
 
@@ -34,6 +37,7 @@ class _Judged:
     exemplar: Exemplar
     probability: float
     features: NDArray[np.float32]
+    taught: float  # how far people's decisions moved its log-odds
 
 
 def new_pattern_id() -> str:
@@ -42,18 +46,23 @@ def new_pattern_id() -> str:
 
 
 class OnlineGrouper:
-    """Decides at arrival. `join` and `suggest` are thresholds on p(same cause), 0 < suggest <= join <= 1."""
+    """Decides at arrival. `join` and `suggest` are thresholds on p(same cause), 0 < suggest <= join <= 1.
 
-    def __init__(self, model: PairModel, *, join: float, suggest: float) -> None:
+    `lessons` is what the people's decisions in each project taught beside the model.
+    """
+
+    def __init__(self, model: PairModel, *, join: float, suggest: float, lessons: Lessons = NOTHING_LEARNED) -> None:
         if not 0 < suggest <= join <= 1:
             raise ValueError(f"thresholds must keep 0 < suggest <= join <= 1, not {suggest} and {join}")
         self.model = model
         self.join = join
         self.suggest = suggest
+        self.lessons = lessons
 
     @property
     def version(self) -> str:
-        return f"pairs-{self.model.version}@{self.join:g}/{self.suggest:g}"
+        learned = f"+{self.lessons.version}" if self.lessons.version else ""
+        return f"pairs-{self.model.version}@{self.join:g}/{self.suggest:g}{learned}"
 
     def assign(
         self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32], candidates: Candidates
@@ -61,7 +70,7 @@ class OnlineGrouper:
         """The decision, its probability, up to ten neighbours and the reason."""
         common = candidates.common if isinstance(candidates.common, Commonness) else NOTHING_KNOWN
         near = [one for one in candidates.near if one.signature.scope == signature.scope]  # the client says so
-        judged = self._judged(signature, vector, near, common)
+        judged = self._judged(event.project, signature, vector, near, common)
         by_pattern = {one.exemplar.pattern: (one.probability, one.exemplar) for one in judged}
         withheld = _withhold(by_pattern, vector, candidates.apart)
         certain = candidates.exact if self._beyond_doubt(event, candidates, by_pattern) else None
@@ -94,19 +103,25 @@ class OnlineGrouper:
         )
 
     def _judged(
-        self, signature: Signature, vector: NDArray[np.float32], near: Sequence[Exemplar], common: Commonness
+        self,
+        project: str,
+        signature: Signature,
+        vector: NDArray[np.float32],
+        near: Sequence[Exemplar],
+        common: Commonness,
     ) -> list[_Judged]:
         """The patterns of the exemplars, by falling probability of their likeliest one."""
         if not near:
             return []
         features = features_beside(signature, vector, [(e.signature, e.vector) for e in near], common)
         # The cosine breaks ties between leaves, without changing what they say.
-        shares = self.model.predict(features) + 1e-6 * features[:, _COSINE]
+        taught = np.asarray([self.lessons.shift(project, signature, e.signature) for e in near])
+        shares = probabilities(self.model.raw(features) + taught) + 1e-6 * features[:, _COSINE]
         best: dict[str, int] = {}
         for row in np.argsort(-shares, kind="stable").tolist():
             best.setdefault(near[row].pattern, row)
         return [
-            _Judged(near[row], probability=float(np.clip(shares[row], 0.0, LIKELIEST)), features=features[row])
+            _Judged(near[row], float(np.clip(shares[row], 0.0, LIKELIEST)), features[row], float(taught[row]))
             for row in best.values()
         ]
 
@@ -160,12 +175,13 @@ class OnlineGrouper:
             return why
         _, best = ranked[0]
         matched, differed, aligned = differences(signature, best.signature)
-        features = next(one.features for one in judged if one.exemplar is best)
+        found = next(one for one in judged if one.exemplar is best)
+        features = found.features
         why |= {
             "matched": matched,
             "differed": differed,
             "features": {name: round(float(v), 3) for name, v in zip(FEATURE_NAMES, features, strict=True)},
-            "moved": _strongest(self.model.pulls(features)),
+            "moved": _strongest(self.model.pulls(features) | {DECISIONS: found.taught}),
             "frames": [
                 {
                     "here": _shown(signature, i),

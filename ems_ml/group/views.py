@@ -83,7 +83,7 @@ def own_site(signature: Signature) -> int | None:
     """The site of the application's innermost frame; one of its own for each own fingerprint of a client."""
     seen = view(signature)
     site = seen.own_sites[0] if seen.own_sites else None
-    return hash((signature.scope, site)) if signature.scope else site
+    return key_of(signature.scope, str(site)) if signature.scope else site
 
 
 def key_of(*parts: str) -> int:
