@@ -107,13 +107,15 @@ class Candidates:
     `exact` is the pattern that already holds the event's exact signature or fingerprint; `near` are exemplars
     by falling embedding similarity, several of one pattern possible, those of the exact pattern always among them.
     `example` is the id of an earlier event of the exact pattern; `decided` says that a person merged or split that
-    pattern, so that its keys bind. `apart` holds pairs of patterns that a person told apart.
+    pattern, so that its keys bind. `bound` are all patterns of which that is so: what is in them belongs together,
+    however unlike. `apart` holds pairs of patterns that a person told apart.
     """
 
     exact: str | None = None
     near: Sequence[Exemplar] = ()
     example: str = ""
     decided: bool = False
+    bound: frozenset[str] = frozenset()
     apart: frozenset[tuple[str, str]] = frozenset()  # each pair in both orders
     sequence: int = 0  # how many patterns the project had made when this was read; `Store.commit` compares it
     common: object = None  # what the index counts of how common parts of errors are, for the grouper that knows it

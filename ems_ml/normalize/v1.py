@@ -28,6 +28,7 @@ _TYPES = (
 )
 _VARIABLE = re.compile(
     r"(?P<keep>(?:" + _NAMED + r")['\"`][\w.]{1,80}['\"`])"
+    r"|(?P<property>\((?:reading|setting|evaluating) ['\"][\w$.]{1,80}['\"]\))"
     r"|(?P<own>['\"]" + _TYPES + r"['\"])"
     r"|(?P<owner>['\"][A-Za-z_][\w.]{0,80}['\"](?=\s+(?:object|and|instance|is not|has no|must|missing)))"
     r"|(?P<email>[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5})"
@@ -94,7 +95,7 @@ def template_of(message: str) -> str:
 
     def placeholder(match: re.Match[str]) -> str:
         kind = str(match.lastgroup)
-        return match.group() if kind in ("keep", "own", "owner") else f"<{kind}>"
+        return match.group() if kind in ("keep", "property", "own", "owner") else f"<{kind}>"
 
     return _VARIABLE.sub(placeholder, text)[:MAX_MESSAGE]
 
