@@ -21,6 +21,7 @@ from ems_ml.ports import (
     Grouper,
     Normalizer,
     Opinion,
+    Parsers,
     Ranker,
     Redactor,
     SecondOpinion,
@@ -48,14 +49,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BATCH = 256
-MAX_ID = 200  # characters
+MAX_ID = 200  # characters, of a project's name too
 RACES = 20  # how often an event is grouped again before the store is called overloaded
-
-
-class ParserChain(Protocol):
-    """A parser that always answers."""
-
-    def parse(self, report: RawReport) -> ErrorEvent: ...
 
 
 class CountingStore(Store, Protocol):
@@ -83,7 +78,7 @@ class Pipeline:
     def __init__(
         self,
         *,
-        parser: ParserChain,
+        parser: Parsers,
         redactor: Redactor,
         normalizer: Normalizer,
         encoder: Encoder,
@@ -118,10 +113,14 @@ class Pipeline:
     def accept(self, report: RawReport) -> ErrorEvent:
         """Parse and redact: what may be stored. Publishes `EventReceived`.
 
-        Raises `InputError` for an id that cannot be kept.
+        Raises `InputError` for an id or a project's name that cannot be kept.
         """
         if len(report.id) > MAX_ID or "\0" in report.id:
             raise InputError(f"the id is longer than {MAX_ID} characters or holds a NUL", hint="give a shorter id")
+        if not report.project or len(report.project) > MAX_ID or "\0" in report.project:
+            raise InputError(
+                f"the project's name is empty, longer than {MAX_ID} characters or holds a NUL", hint="give another name"
+            )
         event = self.parser.parse(_well_formed(report))
         if self.reader is not None:
             event = _with_source(event, self.reader)

@@ -49,6 +49,13 @@ class Parser(Protocol):
         """The error in `report`, or None where this is not a form that the parser knows. Never raises on input."""
 
 
+class Parsers(Protocol):
+    """Parsers of which one always answers."""
+
+    def parse(self, report: RawReport) -> ErrorEvent:
+        """The error in `report`. Never raises on input."""
+
+
 @runtime_checkable
 class Redactor(Protocol):
     """Takes secrets and personal data out of an event; redacting twice changes nothing more."""
@@ -100,13 +107,15 @@ class Candidates:
     `exact` is the pattern that already holds the event's exact signature or fingerprint; `near` are exemplars
     by falling embedding similarity, several of one pattern possible, those of the exact pattern always among them.
     `example` is the id of an earlier event of the exact pattern; `decided` says that a person merged or split that
-    pattern, so that its keys bind. `apart` holds pairs of patterns that a person told apart.
+    pattern, so that its keys bind. `bound` are all patterns of which that is so: what is in them belongs together,
+    however unlike. `apart` holds pairs of patterns that a person told apart.
     """
 
     exact: str | None = None
     near: Sequence[Exemplar] = ()
     example: str = ""
     decided: bool = False
+    bound: frozenset[str] = frozenset()
     apart: frozenset[tuple[str, str]] = frozenset()  # each pair in both orders
     sequence: int = 0  # how many patterns the project had made when this was read; `Store.commit` compares it
     epoch: int = 0  # the same of decisions and regroupings
@@ -278,6 +287,7 @@ __all__ = [
     "Normalizer",
     "Opinion",
     "Parser",
+    "Parsers",
     "Patch",
     "Progress",
     "Ranker",

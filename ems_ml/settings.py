@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     transition_days: int = Field(
         default=14, ge=0, description="how long the models before are asked beside those that regrouped; 0: not at all"
     )
+    in_app: dict[str, str] = Field(
+        default={}, description="by project (* for all): rules of which frames are the application, a rule a line"
+    )
     tracking_uri: str = Field(default="", description="MLflow; empty: SQLite in the data folder")
     ci: bool = Field(default=False, description="a missing outside tool fails a test instead of skipping it")
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ems_ml import versions
     from ems_ml.build.checks import examine
+    from ems_ml.build.decided import DecisionsTrained, train_decisions
     from ems_ml.build.grouping import evaluate_grouping
     from ems_ml.build.learning import bring_reports, build_data, harvest, harvest_versions, replay_history, tell_history
     from ems_ml.build.models import model_folders
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
+    "ems_ml.build.decided": ("DecisionsTrained", "train_decisions"),
     "ems_ml.build.grouping": ("evaluate_grouping",),
     "ems_ml.build.learning": (
         *("bring_reports", "build_data", "harvest", "harvest_versions", "replay_history", "tell_history"),
@@ -89,6 +91,7 @@ __all__ = [
     "Bars",
     "Built",
     "Check",
+    "DecisionsTrained",
     "Envelope",
     "Gathered",
     "Ledger",
@@ -137,6 +140,7 @@ __all__ = [
     "shorten",
     "tail_reportlog",
     "tell_history",
+    "train_decisions",
     "train_models",
     "train_own",
     "undo_regrouping",

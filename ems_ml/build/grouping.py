@@ -55,7 +55,7 @@ def evaluate_grouping(
     grouper, folder = find_model("grouper", model_folders(system.settings))
     model, limits = PairModel.load(folder), thresholds(grouper)
     ours = Ours(
-        grouper=OnlineGrouper(model, **limits),
+        grouper=OnlineGrouper(model, join=limits["join"], suggest=limits["suggest"]),
         encoder=system.encoder,
         new_index=HeldExemplars,
         near=NEAR,

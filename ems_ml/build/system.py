@@ -13,10 +13,10 @@ from ems_ml.build import models
 from ems_ml.build.second import SecondModels, models_before
 from ems_ml.events import Bus
 from ems_ml.group import ExemplarIndex
-from ems_ml.normalize import NormalizerV1
+from ems_ml.normalize import NormalizerV1, RuledNormalizer, RuledParsers, StackRules
 from ems_ml.parse import ParserChain, default_parsers
 from ems_ml.pipeline import CountingStore, Pipeline
-from ems_ml.ports import Encoder, Grouper, Normalizer, Ranker, Redactor, Strategy
+from ems_ml.ports import Encoder, Grouper, Normalizer, Parsers, Ranker, Redactor, Strategy
 from ems_ml.redact import SecretRedactor
 from ems_ml.settings import Settings
 from ems_ml.store import SqlStore
@@ -43,8 +43,14 @@ class System:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @cached_property
-    def parser(self) -> ParserChain:
-        return ParserChain(default_parsers())
+    def rules(self) -> StackRules:
+        """Which frames the settings call a project's application. Raises `UsageError`; so do the next two."""
+        return StackRules(self.settings.in_app)
+
+    @cached_property
+    def parser(self) -> Parsers:
+        chain = ParserChain(default_parsers())
+        return RuledParsers(chain, self.rules) if len(self.rules) else chain
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -52,7 +58,8 @@ class System:
 
     @cached_property
     def normalizer(self) -> Normalizer:
-        return NormalizerV1()
+        frozen = NormalizerV1()
+        return RuledNormalizer(frozen, self.rules) if len(self.rules) else frozen
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
-from ems_ml.ports import NEAR, Candidates, Opinion
+from ems_ml.ports import NEAR, PER_PATTERN, Candidates, Opinion
 from ems_ml.store import counters, opinions, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
@@ -80,13 +80,17 @@ class Events:
             near = held.index.near(signature, vector, NEAR)
             if known is not None:
                 present = set(near)
-                near += [one for one in self._exemplars.of_pattern(connection, known) if one not in present]
+                newest = self._exemplars.of_pattern(connection, known)[
+                    -PER_PATTERN:
+                ]  # one that was merged may have many
+                near += [one for one in newest if one not in present]
             example = patterns.read(connection, known).example if known is not None else ""
             return Candidates(
                 exact=known,
                 near=tuple(self._exemplars.read(connection, event.project, near)),
                 example=example,
                 decided=known in held.decided,
+                bound=held.decided,
                 apart=held.apart,
                 sequence=state.sequence,
                 epoch=state.epoch,
@@ -245,10 +249,10 @@ class Events:
 
 def identity(event: ErrorEvent, signature: Signature) -> str:
     """The key under which an event is the same beyond doubt: the client's fingerprint where it gave one."""
-    own = [part for part in event.fingerprint if part != "{{ default }}"]
+    own = event.own_fingerprint
     if not own:
         return signature.exact
-    told = [signature.exact] if len(own) < len(event.fingerprint) else []
+    told = [signature.exact] if event.by_default else []
     return hashlib.sha256("\x1f".join(["fingerprint", *told, *own]).encode("utf-8", "replace")).hexdigest()[:32]
 
 

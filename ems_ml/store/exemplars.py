@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
-from ems_ml.ports import Exemplar, tells_more
+from ems_ml.ports import PER_PATTERN, Exemplar, tells_more
 from ems_ml.store import decisions
 from ems_ml.store.codec import loads
 from ems_ml.store.schema import exemplar, regrouping
@@ -155,7 +155,7 @@ class Exemplars:
 
     def wants(self, connection: Connection, project: str, pattern: str, signature: Signature) -> bool:
         """Whether an event of a pattern that is known would tell the index something new about it."""
-        held = self.read(connection, project, self.of_pattern(connection, pattern))
+        held = self.read(connection, project, self.of_pattern(connection, pattern)[: 4 * PER_PATTERN])
         return tells_more({one.signature.exact for one in held}, signature)
 
     def of_pattern(self, connection: Connection, pattern: str) -> list[int]:
