@@ -164,7 +164,9 @@ class Events:
                             "ms": ms,
                         },
                     )
-                    number = int(stored.inserted_primary_key[0])
+                    made = stored.inserted_primary_key
+                    assert made is not None  # of one row with a key that the database gives
+                    number = int(made[0])
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
