@@ -144,7 +144,7 @@ class Events:
             try:
                 with connection.begin_nested():
                     stored = connection.execute(
-                        insert(events),
+                        insert(events).returning(events.c.number),
                         {
                             "id": event.id,
                             "project": event.project,
@@ -160,7 +160,7 @@ class Events:
                             "ms": ms,
                         },
                     )
-                    number = int(stored.inserted_primary_key[0])
+                    number = int(stored.scalar_one())
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
