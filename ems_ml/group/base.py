@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-LINKS = 32  # of a vector in the graph, to each side
-BUILD_BREADTH = 100  # candidates that a new vector's links are chosen from
-SEARCH_BREADTH = 512  # candidates that the nearest are chosen from: recall of 30 above 0.99 (tests/benchmarks)
+# A denser graph finds more than a broader search: of the 30 nearest among 62,202 real-shaped errors, 32 links and a
+# breadth of 100 find .988 (.993 where 1,024 are searched), 48 and 300 find .998, and take 3.5 times as long to build.
+LINKS = 48  # of a vector in the graph, to each side
+BUILD_BREADTH = 300  # candidates that a new vector's links are chosen from
+SEARCH_BREADTH = 512  # candidates that the nearest are chosen from
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class PatternGrouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scik
     def fit(self, X: Sequence[Signature], y: object = None) -> Self:
         """Cluster the signatures `X`; `y` is ignored.
 
-        X: read by its numbers, again and again, and not held: it may read them from a disk. Memory is about 1.5 KB an
-        exact signature and 200 bytes an error.
+        X: read by its numbers, again and again, and not held: it may read them from a disk. What is held of an exact
+        signature are its vector (twice), links, candidates and counts, by their sizes 2 to 3 KB.
         """
         self.labels_: NDArray[np.int64] = self._all_pairs(X) if len(X) <= ALL_PAIRS else self._by_heaps(X)
         return self

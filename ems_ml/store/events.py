@@ -148,7 +148,7 @@ class Events:
             try:
                 with connection.begin_nested():
                     stored = connection.execute(
-                        insert(events),
+                        insert(events).returning(events.c.number),
                         {
                             "id": event.id,
                             "project": event.project,
@@ -164,9 +164,7 @@ class Events:
                             "ms": ms,
                         },
                     )
-                    made = stored.inserted_primary_key
-                    assert made is not None  # of one row with a key that the database gives
-                    number = int(made[0])
+                    number = int(stored.scalar_one())
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
 from ems_ml.ports import PER_PATTERN, Exemplar, tells_more
 from ems_ml.store import decisions
-from ems_ml.store.codec import loads
+from ems_ml.store.codec import loads_signature
 from ems_ml.store.schema import exemplar, regrouping
 from ems_ml.types import Signature
 
@@ -277,7 +277,7 @@ def _exemplar(row: RowMapping) -> Exemplar:
     return Exemplar(
         event=row["event"],
         pattern=row["pattern"],
-        signature=loads(Signature, row["signature"]),
+        signature=loads_signature(row["signature"]),
         vector=np.frombuffer(row["vector"], dtype=np.float32),
     )
 
