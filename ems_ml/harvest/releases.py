@@ -44,7 +44,7 @@ def harvest_releases(
     are sought in each of the others (`Counterparts`), and planted and run where they are found. All have the id of the
     first version's fault as their cause. bounds: of each version. An older version that cannot be harvested is a line
     in `Ledger.problems` and stops no other. Raises `UsageError` without a strategy or with fewer than two different
-    versions, and `EmsError` where the first version cannot be harvested.
+    versions, and the `EmsError` of the first version, or of the others where none of them can be harvested.
     """
     versions = list(dict.fromkeys(versions))
     if len(versions) < 2 or not strategies:
@@ -63,18 +63,20 @@ def harvest_releases(
         newest=prepared.version,
     )
     ledgers = [run.draw(prepared)]
-    problems: dict[str, str] = {}
+    problems: dict[str, EmsError] = {}
     for version in versions[1:]:
         requirement = f"{package}=={version}"
         try:
             ledgers.append(run.seek(prepare(requirement, cache.absolute(), pip_arguments=pip_arguments)))
         except EmsError as error:
             log.warning("%s is not harvested: %s", requirement, error)
-            problems[requirement] = str(error)
+            problems[requirement] = error
+    if len(ledgers) == 1:
+        raise next(iter(problems.values()))
     written = run.corpus.with_suffix(".json.new")
     written.write_text(json.dumps([ledger.to_json() for ledger in ledgers], indent=1))
     written.replace(run.corpus.with_suffix(".json"))
-    return Ledger(packages=tuple(ledgers), problems=problems)
+    return Ledger(packages=tuple(ledgers), problems={name: str(error) for name, error in problems.items()})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -165,6 +165,9 @@ def test_a_version_that_cannot_be_had_stops_no_other(ledger: Ledger, index: Path
     assert list(ledger.problems) == ["relpkg==0.5"]
     with pytest.raises(InputError):
         go(tmp_path, index, "0.5", "1.0")
+    with pytest.raises(InputError):
+        go(tmp_path, index, "1.0", "0.5")
+    assert not list(releases_folder(tmp_path).glob("*.json")), "one version alone tells nothing"
     with pytest.raises(UsageError, match="two versions"):
         go(tmp_path, index, "1.0", "1.0")
 
