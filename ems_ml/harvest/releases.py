@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import posixpath
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from ems_ml.harvest.plan import Draw, Reach
 from ems_ml.harvest.types import KEPT, Bounds, Fault, Ledger, Prepared, ReleaseLedger
 from ems_ml.harvest.worker import Worker
 from ems_ml.ports import Strategy
+from ems_ml.types import Condition
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def harvest_releases(
     are sought in each of the others (`Counterparts`), and planted and run where they are found. All have the id of the
     first version's fault as their cause. bounds: of each version. An older version that cannot be harvested is a line
     in `Ledger.problems` and stops no other. Raises `UsageError` without a strategy or with fewer than two different
-    versions, and `EmsError` where the first version cannot be harvested.
+    versions, and the `EmsError` of the first version, or of the others where none of them can be harvested.
     """
     versions = list(dict.fromkeys(versions))
     if len(versions) < 2 or not strategies:
@@ -63,18 +65,20 @@ def harvest_releases(
         newest=prepared.version,
     )
     ledgers = [run.draw(prepared)]
-    problems: dict[str, str] = {}
+    problems: dict[str, EmsError] = {}
     for version in versions[1:]:
         requirement = f"{package}=={version}"
         try:
             ledgers.append(run.seek(prepare(requirement, cache.absolute(), pip_arguments=pip_arguments)))
         except EmsError as error:
             log.warning("%s is not harvested: %s", requirement, error)
-            problems[requirement] = str(error)
+            problems[requirement] = error
+    if len(ledgers) == 1:
+        raise next(iter(problems.values()))
     written = run.corpus.with_suffix(".json.new")
     written.write_text(json.dumps([ledger.to_json() for ledger in ledgers], indent=1))
     written.replace(run.corpus.with_suffix(".json"))
-    return Ledger(packages=tuple(ledgers), problems=problems)
+    return Ledger(packages=tuple(ledgers), problems={name: str(error) for name, error in problems.items()})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,10 +100,12 @@ class _Run:
         done = self._done(prepared)
         with Worker(prepared, self.bounds) as worker:
             ledger, reach = self._begin(prepared, worker)
-            self.healthy, self.root = own_sources(prepared, reach.lines), _root(prepared)
+            self.healthy, self.root = own_sources(prepared, _files(prepared)), _root(prepared)
+            for record in done.values():
+                self._count(ledger, _fault(record["fault"], self.root), record)
             faults = Draw(
                 package=f"{prepared.name}=={prepared.version}",
-                sources=self.healthy,
+                sources=own_sources(prepared, reach.lines),
                 reach=reach,
                 strategies=self.strategies,
                 seed=self.seed,
@@ -110,13 +116,17 @@ class _Run:
             for fault in faults:
                 if ledger.planted >= self.bounds.per_package or time.monotonic() - began > self.bounds.seconds:
                     break
-                record = done.get(fault.id) or self._try(worker, reach, prepared, fault, self.healthy, fault.id)
-                ledger.count(record)
-                if record["outcome"] == KEPT:
-                    self.drawn.append(fault)
-                self._tell(ledger, self.bounds.per_package)
+                if fault.id not in done:
+                    record = self._try(worker, reach, prepared, fault, self.healthy, fault.id)
+                    self._count(ledger, fault, record)
         ledger.seconds = round(ledger.seconds, 1)
         return ledger
+
+    def _count(self, ledger: ReleaseLedger, fault: Fault, record: Mapping[str, Any]) -> None:
+        ledger.count(record)
+        if record["outcome"] == KEPT:
+            self.drawn.append(fault)
+        self._tell(ledger, self.bounds.per_package)
 
     def seek(self, prepared: Prepared) -> ReleaseLedger:
         """Plant in an older version those of the newest's faults that are found there."""
@@ -137,12 +147,17 @@ class _Run:
                 if time.monotonic() - began > self.bounds.seconds:
                     break
                 ledger.sought += 1
+                if drawn.id in done:
+                    ledger.moved += done[drawn.id]["moved"]
+                    ledger.count(done[drawn.id])
+                    continue
                 found = counterparts.of(drawn, self.healthy[drawn.file], self.root)
                 if found.fault is None:
                     ledger.without[found.why] = ledger.without.get(found.why, 0) + 1
                     continue
                 ledger.moved += found.moved
-                ledger.count(done.get(drawn.id) or self._try(worker, reach, prepared, found.fault, sources, drawn.id))
+                record = self._try(worker, reach, prepared, found.fault, sources, drawn.id, moved=found.moved)
+                ledger.count(record)
                 self._tell(ledger, len(self.drawn))
         ledger.seconds = round(ledger.seconds, 1)
         return ledger
@@ -169,16 +184,42 @@ class _Run:
         return {one["group"]: one for one in read_corpus(self.corpus) if one["version"] == prepared.version}
 
     def _try(
-        self, worker: Worker, reach: Reach, prepared: Prepared, fault: Fault, sources: Mapping[str, str], group: str
+        self,
+        worker: Worker,
+        reach: Reach,
+        prepared: Prepared,
+        fault: Fault,
+        sources: Mapping[str, str],
+        group: str,
+        *,
+        moved: bool = False,
     ) -> Mapping[str, Any]:
         healthy = sources[fault.file]
         outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, self.bounds.tests_per_fault))
-        record = {"version": prepared.version, "group": group, "fault": as_record(fault, healthy, prepared), **outcome}
+        about = {"version": prepared.version, "group": group, "moved": moved}
+        record = {**about, "fault": as_record(fault, healthy, prepared), **outcome}
         append(self.corpus, record)
         return record
 
     def _tell(self, ledger: ReleaseLedger, of: int) -> None:
         self.progress(f"{ledger.package} {ledger.version}", ledger.planted, of, ledger.outcomes[KEPT])
+
+
+def _fault(told: Mapping[str, Any], root: str) -> Fault:
+    """A fault of the corpus as it was planted."""
+    condition = told.get("condition")
+    return Fault(
+        id=told["id"],
+        strategy=told["strategy"],
+        file=posixpath.normpath(f"{root}/{told['file']}"),
+        start=told["start"],
+        end=told["start"] + len(told["before"]),
+        lines=tuple(told["after"]),
+        line=told["line"],
+        function=told["function"],
+        note=told["note"],
+        condition=None if condition is None else Condition(**condition),
+    )
 
 
 def _files(prepared: Prepared) -> list[str]:

@@ -165,6 +165,9 @@ def test_a_version_that_cannot_be_had_stops_no_other(ledger: Ledger, index: Path
     assert list(ledger.problems) == ["relpkg==0.5"]
     with pytest.raises(InputError):
         go(tmp_path, index, "0.5", "1.0")
+    with pytest.raises(InputError):
+        go(tmp_path, index, "1.0", "0.5")
+    assert not list(releases_folder(tmp_path).glob("*.json")), "one version alone tells nothing"
     with pytest.raises(UsageError, match="two versions"):
         go(tmp_path, index, "1.0", "1.0")
 
@@ -174,6 +177,13 @@ def test_a_second_run_does_nothing_twice(ledger: Ledger, cache: Path, index: Pat
     again = go(cache, index, "2.0", "1.0")
     assert [one.outcomes for one in again.packages] == [one.outcomes for one in ledger.packages]
     assert records(cache) == before
+    corpus = releases_folder(cache) / "relpkg-2.0.jsonl"
+    whole = corpus.read_text()
+    corpus.write_text("".join(line + "\n" for line in whole.splitlines() if '"version": "1.0"' not in line))
+    anew = go(cache, index, "2.0", "1.0")
+    assert [one.outcomes for one in anew.packages] == [one.outcomes for one in ledger.packages]
+    places = [{name: one[name] for name in ("version", "group", "moved", "fault")} for one in records(cache)]
+    assert places == [{name: one[name] for name in ("version", "group", "moved", "fault")} for one in before]
 
 
 def test_the_rows_of_one_cause_have_two_versions_and_no_source(ledger: Ledger, cache: Path, tmp_path: Path) -> None:
