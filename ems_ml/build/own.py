@@ -172,7 +172,8 @@ def _gathered(system: System, looked: Looked, sample: int, seed: int, progress: 
     columns: Columns = looked.guess.columns
     if columns.label is None:
         raise InputError(
-            "no column holds labels, and without them there is nothing to learn which fix an error needs",
+            "no column holds labels, and without them there is nothing to learn which fix an error needs"
+            + (f" ({why})" if (why := looked.guess.why.get("label", "")) and not why.startswith("told") else ""),
             hint="name it with --label-column (of a folder: --label-column folder takes the folders' names); "
             f"to group errors no training is needed: ems classify. The columns: {', '.join(looked.guess.names[:20])}",
         )
