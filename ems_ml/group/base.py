@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import psutil
 
 from ems_ml.group.common import Commonness
 
@@ -200,6 +199,8 @@ class Turn:
             self._path.unlink(missing_ok=True)
 
     def _alive(self) -> bool:
+        import psutil  # slow to load, and asked for only where another process may be at it
+
         try:
             told = self._path.read_text()
             return told.isdigit() and int(told) != os.getpid() and psutil.pid_exists(int(told))
