@@ -157,6 +157,7 @@ def test_a_guess_can_be_changed_and_what_is_foreign_is_shown_literally(teacher: 
 def test_a_file_that_is_no_table_of_errors_is_told(teacher: Visitor, content: bytes, says: str) -> None:
     page = give(teacher, "wrong.csv", content)
     expect(page.locator(".ems-problem")).to_contain_text(says)
+    expect(page.locator(".ems-problem")).not_to_contain_text("uploads/")
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
 
 

@@ -64,7 +64,10 @@ def look(data: Path) -> dict[str, Any]:
     name, guessed, found = st.session_state.get(LOOKED, ("", {}, {}))
     if name != str(data) or (None not in chosen.values() and chosen != _used(found)):
         with st.spinner("Reading the table"):
-            found = teaching.look(system(), data, columns=chosen, count=True)
+            try:
+                found = teaching.look(system(), data, columns=chosen, count=True)
+            except EmsError as error:  # it names the file as it lies in the data folder
+                raise EmsError(str(error).replace(str(data), data.name), hint=error.hint) from error
         if name != str(data):
             guessed = found
         same = [kind for kind in teaching.KINDS if _used(found)[kind] == _used(guessed)[kind]]
