@@ -67,9 +67,13 @@ class OwnJudged:
 
     @property
     def better(self) -> bool:
-        """Surely better than the shipped model at the first place, and not worse there than the most frequent label."""
+        """Surely better than the shipped model at the first place, and not worse there than the most frequent label.
+
+        Where the shipped model knows no label it is no yardstick: then better than the most frequent label.
+        """
         first = self.scores[0]
-        return first.gain_low > 0 and first.value >= first.baseline
+        least = first.value >= first.baseline if self.comparable else first.value > first.baseline
+        return first.gain_low > 0 and least
 
     @property
     def said(self) -> str:
@@ -79,11 +83,11 @@ class OwnJudged:
             f"top 1 is {first.value:.0%}, the shipped model's {first.shipped:.0%} on the same {first.causes} causes"
         )
         between = f"the difference lies between {first.gain_low:+.0%} and {first.gain_high:+.0%}"
-        if self.better and not self.comparable:  # the shipped model cannot be right, so the comparison says nothing
-            beside = "better than" if first.value > first.baseline else "as good as"
+        if first.gain_low > 0 and not self.comparable:  # the shipped model cannot be right: it is no yardstick
             return (
-                f"{beside} naming the most frequent label for the exception type: top 1 is {first.value:.0%}, that is "
-                f"{first.baseline:.0%} on the same {first.causes} causes; the shipped model knows none of these labels"
+                f"{'' if self.better else 'no '}better than naming the most frequent label for the exception type: "
+                f"top 1 is {first.value:.0%}, that is {first.baseline:.0%} on the same {first.causes} causes; "
+                "the shipped model knows none of these labels"
             )
         if self.better:
             return f"better than the shipped model: {figures}; {between}"

@@ -289,9 +289,14 @@ def test_what_counts_as_better_is_said_plainly(judged: OwnJudged, better: bool, 
     assert "50 causes" in judged.said
 
 
-@pytest.mark.parametrize(("baseline", "says"), [(0.3, "better than naming"), (0.6, "as good as naming")])
-def test_where_all_labels_are_own_words_the_shipped_model_is_no_yardstick(baseline: float, says: str) -> None:
+@pytest.mark.parametrize(
+    ("baseline", "better", "says"), [(0.3, True, "better than naming"), (0.6, False, "no better than naming")]
+)
+def test_where_all_labels_are_own_words_the_shipped_model_is_no_yardstick(
+    baseline: float, better: bool, says: str
+) -> None:
     judged = replace(scored((0.6, 0.5, 0.7), baseline=baseline), comparable=False)
+    assert judged.better is better
     assert judged.said.startswith(says)
     assert "better than the shipped" not in judged.said
     assert "the shipped model knows none of these labels" in judged.said
