@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ems_ml.dataset import load_data
     from ems_ml.errors import EmsError
     from ems_ml.front.calls import classify, open_store, patterns
-    from ems_ml.front.estimators import PatternGrouper, StrategyRanker, TraceEncoder
+    from ems_ml.front.estimators import PatternGrouper, StrategyRanker, TraceEncoder, trace_texts
     from ems_ml.settings import Settings
 
     __version__: str
@@ -27,6 +27,7 @@ _WHERE = {
     "load_data": "ems_ml.dataset",
     "open_store": "ems_ml.front.calls",
     "patterns": "ems_ml.front.calls",
+    "trace_texts": "ems_ml.front.estimators",
 }
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "load_data",
     "open_store",
     "patterns",
+    "trace_texts",
 ]
 
 

@@ -56,6 +56,15 @@ class PatternChanged(Happened):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatternsRegrouped(Happened):
+    """A project's patterns were regrouped, or that was undone."""
+
+    project: str
+    number: int
+    undone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FixTried(Happened):
     event: str
     pattern: str | None

@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ems_ml.errors import DuplicateEvent, EmsError, InputError, LostRace, StoreError
 from ems_ml.events import Bus, EventDropped, EventProcessed, EventReceived
-from ems_ml.ports import Encoder, Grouper, Normalizer, Ranker, Redactor, SourceTree, Store
+from ems_ml.ports import (
+    Candidates,
+    Encoder,
+    Grouper,
+    Normalizer,
+    Opinion,
+    Parsers,
+    Ranker,
+    Redactor,
+    SecondOpinion,
+    SourceTree,
+    Store,
+)
 from ems_ml.types import (
     Assignment,
     ErrorEvent,
@@ -37,14 +49,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 BATCH = 256
-MAX_ID = 200  # characters
+MAX_ID = 200  # characters, of a project's name too
 RACES = 20  # how often an event is grouped again before the store is called overloaded
-
-
-class ParserChain(Protocol):
-    """A parser that always answers."""
-
-    def parse(self, report: RawReport) -> ErrorEvent: ...
 
 
 class CountingStore(Store, Protocol):
@@ -53,13 +59,26 @@ class CountingStore(Store, Protocol):
     def count(self, name: str, label: str = "", amount: int = 1) -> None: ...
 
 
+class NoSecondOpinion:
+    """Nobody is asked beside the models in use."""
+
+    def judge(
+        self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32], candidates: Candidates
+    ) -> Opinion | None:
+        """None."""
+        return None
+
+
 class Pipeline:
-    """The line with its steps wired in. `reader` fills in source lines that a report lacks."""
+    """The line with its steps wired in.
+
+    `reader` fills in source lines that a report lacks; `second` is asked beside the grouper and decides nothing.
+    """
 
     def __init__(
         self,
         *,
-        parser: ParserChain,
+        parser: Parsers,
         redactor: Redactor,
         normalizer: Normalizer,
         encoder: Encoder,
@@ -68,6 +87,7 @@ class Pipeline:
         store: CountingStore,
         bus: Bus,
         reader: SourceTree | None = None,
+        second: SecondOpinion | None = None,
     ) -> None:
         self.parser = parser
         self.redactor = redactor
@@ -78,6 +98,7 @@ class Pipeline:
         self.store = store
         self.bus = bus
         self.reader = reader
+        self.second = second or NoSecondOpinion()
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -92,10 +113,14 @@ class Pipeline:
     def accept(self, report: RawReport) -> ErrorEvent:
         """Parse and redact: what may be stored. Publishes `EventReceived`.
 
-        Raises `InputError` for an id that cannot be kept.
+        Raises `InputError` for an id or a project's name that cannot be kept.
         """
         if len(report.id) > MAX_ID or "\0" in report.id:
             raise InputError(f"the id is longer than {MAX_ID} characters or holds a NUL", hint="give a shorter id")
+        if not report.project or len(report.project) > MAX_ID or "\0" in report.project:
+            raise InputError(
+                f"the project's name is empty, longer than {MAX_ID} characters or holds a NUL", hint="give another name"
+            )
         event = self.parser.parse(_well_formed(report))
         if self.reader is not None:
             event = _with_source(event, self.reader)
@@ -201,10 +226,19 @@ class Pipeline:
         for _ in range(RACES):
             candidates = self.store.candidates(event.project, event, signature, vector)
             proposed = self.grouper.assign(event, signature, vector, candidates)
+            opinion = self.second.judge(event, signature, vector, candidates)
             ms = 1000 * (perf_counter() - started)
             try:
                 assignment = self.store.commit(
-                    event, signature, vector, proposed, strategies, self.versions, candidates=candidates, ms=ms
+                    event,
+                    signature,
+                    vector,
+                    proposed,
+                    strategies,
+                    self.versions,
+                    candidates=candidates,
+                    ms=ms,
+                    opinion=opinion,
                 )
             except LostRace:
                 continue

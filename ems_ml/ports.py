@@ -49,6 +49,13 @@ class Parser(Protocol):
         """The error in `report`, or None where this is not a form that the parser knows. Never raises on input."""
 
 
+class Parsers(Protocol):
+    """Parsers of which one always answers."""
+
+    def parse(self, report: RawReport) -> ErrorEvent:
+        """The error in `report`. Never raises on input."""
+
+
 @runtime_checkable
 class Redactor(Protocol):
     """Takes secrets and personal data out of an event; redacting twice changes nothing more."""
@@ -100,16 +107,37 @@ class Candidates:
     `exact` is the pattern that already holds the event's exact signature or fingerprint; `near` are exemplars
     by falling embedding similarity, several of one pattern possible, those of the exact pattern always among them.
     `example` is the id of an earlier event of the exact pattern; `decided` says that a person merged or split that
-    pattern, so that its keys bind. `apart` holds pairs of patterns that a person told apart.
+    pattern, so that its keys bind. `bound` are all patterns of which that is so: what is in them belongs together,
+    however unlike. `apart` holds pairs of patterns that a person told apart.
     """
 
     exact: str | None = None
     near: Sequence[Exemplar] = ()
     example: str = ""
     decided: bool = False
+    bound: frozenset[str] = frozenset()
     apart: frozenset[tuple[str, str]] = frozenset()  # each pair in both orders
     sequence: int = 0  # how many patterns the project had made when this was read; `Store.commit` compares it
+    epoch: int = 0  # the same of decisions and regroupings
     common: object = None  # what the index counts of how common parts of errors are, for the grouper that knows it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What other models would have decided about an event, kept beside the decision."""
+
+    models: str  # the set that was asked
+    decided_by: str  # the set in use
+    assignment: Assignment
+    encoder: str  # the version of `vector`
+    vector: Vectors
+
+
+class SecondOpinion(Protocol):
+    """Models that are asked beside those in use, and decide nothing."""
+
+    def judge(self, event: ErrorEvent, signature: Signature, vector: Vectors, candidates: Candidates) -> Opinion | None:
+        """Their decision; `vector` and `candidates` are those of the models in use. None: they are not asked."""
 
 
 @runtime_checkable
@@ -231,12 +259,13 @@ class Store(Protocol):
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
-        """Event and assignment in one transaction, and out of the inbox in the same one.
+        """Event, assignment and second opinion in one transaction, and out of the inbox in the same one.
 
-        Returns the assignment as it stands (a pattern that was merged meanwhile is followed). Raises `LostRace`
-        where another process made a pattern since `candidates` was read, and `DuplicateEvent` for an event that
-        the project already holds.
+        Returns the assignment as it stands. Raises `LostRace` where another process made a pattern, or somebody
+        decided or regrouped, since `candidates` was read, and `DuplicateEvent` for an event that the project already
+        holds.
         """
 
     def patterns(self, project: str | None = None) -> list[Pattern]: ...
@@ -256,11 +285,14 @@ __all__ = [
     "HistoryStrategy",
     "Neighbour",
     "Normalizer",
+    "Opinion",
     "Parser",
+    "Parsers",
     "Patch",
     "Progress",
     "Ranker",
     "Redactor",
+    "SecondOpinion",
     "SourceTree",
     "Store",
     "Strategy",

@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     max_report_bytes: int = Field(default=1_000_000, gt=0, description="one report's text; the rest is cut and counted")
     max_request_bytes: int = Field(default=20_000_000, gt=0, description="one compressed request body")
     max_backlog: int = Field(default=20_000, gt=0, description="accepted events that may wait; more are refused")
+    transition_days: int = Field(
+        default=14, ge=0, description="how long the models before are asked beside those that regrouped; 0: not at all"
+    )
+    in_app: dict[str, str] = Field(
+        default={}, description="by project (* for all): rules of which frames are the application, a rule a line"
+    )
     tracking_uri: str = Field(default="", description="MLflow; empty: SQLite in the data folder")
     ci: bool = Field(default=False, description="a missing outside tool fails a test instead of skipping it")
 

@@ -34,6 +34,10 @@ class Role(StrEnum):
     RUNNER = "runner"  # pytest, pluggy, unittest, the harness
 
 
+#: Stands in a client's fingerprint for our own grouping, as Sentry's clients write it.
+DEFAULT = "{{ default }}"
+
+
 class Decision(StrEnum):
     """What grouping decided for an event."""
 
@@ -125,9 +129,19 @@ class ErrorEvent:
     release: str | None = None
     source: str = "stdin"
     template: str | None = None  # the unformatted log message, where the client gave it
-    fingerprint: tuple[str, ...] = ()  # the client's own grouping, obeyed first
+    fingerprint: tuple[str, ...] = ()  # the client's own grouping, obeyed first; `DEFAULT` among it: within ours
     attributes: Mapping[str, str] = field(default_factory=dict)  # environment, logger, server, test id ...
     modules: Mapping[str, str] = field(default_factory=dict)  # installed packages, where the client gave them
+
+    @property
+    def own_fingerprint(self) -> tuple[str, ...]:
+        """What the client's fingerprint says beside `DEFAULT`; () where it says nothing of its own."""
+        return tuple(part for part in self.fingerprint if part != DEFAULT)
+
+    @property
+    def by_default(self) -> bool:
+        """Whether we group it, if only among events of the same own parts; else the client's fingerprint alone does."""
+        return not self.own_fingerprint or DEFAULT in self.fingerprint
 
     def with_(self, **changes: Any) -> ErrorEvent:
         """A copy with some fields changed."""
@@ -163,6 +177,7 @@ class Signature:
     exact: str  # 32 hex digits; equal only for what is the same error beyond doubt
     text: str  # the document that encoders read
     in_test: bool = False  # the raise point itself stood in test code
+    scope: str = ""  # equal for equal own parts of the client's fingerprint; unequal ones are never one pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

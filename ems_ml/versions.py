@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ SHIPPED = "shipped"
 FOLDER = "versions"
 ABOUT = "version.json"
 EVALUATION = "evaluation.json"
+TRANSITION = "transition.json"
 LONGEST = 50  # names of the history that are kept
 
 
@@ -39,6 +40,16 @@ class Version:
     better: bool | None = None  # than the shipped models, surely; None: it was not compared with them
     run: str | None = None  # its MLflow run
     entries: Mapping[str, Entry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A time in which the models that were in use before go on being asked beside those that are now."""
+
+    before: str
+    after: str
+    begun: datetime
+    until: datetime
 
 
 def keep(
@@ -94,6 +105,11 @@ def version_in_use(models: Path) -> Version | None:
     return None if name in ("", SHIPPED) else _read(models, name)
 
 
+def entries_of(models: Path, name: str) -> Mapping[str, Entry]:
+    """The models of a version; what it does not name is the shipped one, as all of `SHIPPED` is. Raises `NotFound`."""
+    return {} if name == SHIPPED else _read(models, name).entries
+
+
 def use(models: Path, name: str) -> str:
     """Switch to a version or to `SHIPPED`; answers what was in use before. Its files are checked first.
 
@@ -121,6 +137,42 @@ def rollback(models: Path) -> tuple[str, str]:
         verified(models, entry)
     _switch(models, entries, history[:-1])
     return to, history[-1]
+
+
+def begin_transition(models: Path, before: str, days: float) -> Transition:
+    """From now on ask the set `before` beside the one in use, for so many days, or until another is put to use."""
+    now = datetime.now(UTC)
+    begun = Transition(before=before, after=in_use(models), begun=now, until=now + timedelta(days=days))
+    models.mkdir(parents=True, exist_ok=True)
+    told = asdict(begun) | {name: getattr(begun, name).isoformat() for name in ("begun", "until")}
+    partial = models / f"{TRANSITION}.partial"
+    partial.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    partial.replace(models / TRANSITION)
+    return begun
+
+
+def transition(models: Path) -> Transition | None:
+    """The transition that runs at this moment; None where none does. Raises `ModelError` where it cannot be read."""
+    path = models / TRANSITION
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        found = Transition(
+            before=told["before"],
+            after=told["after"],
+            begun=datetime.fromisoformat(told["begun"]),
+            until=datetime.fromisoformat(told["until"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{path} is broken: {error}", hint="end the transition: ems regroup --end") from error
+    runs = datetime.now(UTC) < found.until and in_use(models) == found.after
+    return found if runs else None
+
+
+def end_transition(models: Path) -> None:
+    """Ask the models before no more."""
+    (models / TRANSITION).unlink(missing_ok=True)
 
 
 def evaluation_of(models: Path) -> Path | None:

@@ -141,7 +141,41 @@ def write_history(
         _write(folder, "told.jsonl", tellings, "told-ledger.json", ledger)
 
 
-def _write(folder: Path, corpus: str, records: Sequence[Record], name: str, ledger: Mapping[str, Any]) -> None:
+def write_releases(
+    cache: Path, package: str, versions: Mapping[str, Sequence[Record]], without: Mapping[str, int]
+) -> None:
+    """Faults in several versions, the newest first; each list holds those of the newest in the same order."""
+    from ems_ml.harvest.types import OUTCOMES
+
+    newest = next(iter(versions))
+    causes = [one["fault"]["id"] for one in versions[newest]]
+    corpus, ledgers = [], []
+    for version, records in versions.items():
+        missing = {} if version == newest else dict(without)
+        ledgers.append(
+            {
+                "package": package,
+                "version": version,
+                "newest": newest,
+                "licence": "MIT",
+                "python": "3.11.7",
+                "per_package": 80,
+                "isolation": "full",
+                "tests": 12,
+                "planted": len(records),
+                "moved": 0,
+                "outcomes": {name: sum(one["outcome"] == name for one in records) for name in OUTCOMES},
+                "sought": 0 if version == newest else len(records) + sum(missing.values()),
+                "without": missing,
+            }
+        )
+        corpus += [{"version": version, "group": group, **one} for group, one in zip(causes, records, strict=True)]
+    folder = cache / "harvest" / "v1" / "releases"
+    name = f"{package}-{newest}"
+    _write(folder, f"{name}.jsonl", corpus, f"{name}.json", ledgers)
+
+
+def _write(folder: Path, corpus: str, records: Sequence[Record], name: str, ledger: object) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / corpus).write_text("".join(json.dumps(record) + "\n" for record in records))
     (folder / name).write_text(json.dumps(ledger))

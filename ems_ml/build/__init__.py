@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ems_ml import versions
     from ems_ml.build.checks import examine
+    from ems_ml.build.decided import DecisionsTrained, train_decisions
     from ems_ml.build.grouping import evaluate_grouping
-    from ems_ml.build.learning import bring_reports, build_data, harvest, replay_history, tell_history
+    from ems_ml.build.learning import bring_reports, build_data, harvest, harvest_versions, replay_history, tell_history
     from ems_ml.build.models import model_folders
     from ems_ml.build.own import Looked, OwnTrained, look_at, train_own
+    from ems_ml.build.regrouping import Planned, apply_regrouping, plan_regrouping, undo_regrouping
     from ems_ml.build.system import MEMORY, System, build
     from ems_ml.build.training import Trained, answer_rows, evaluate_models, train_models
     from ems_ml.fix import EXIT_CODES, verdict_to_json
@@ -38,10 +40,14 @@ if TYPE_CHECKING:
 
 _HOME: dict[str, tuple[str, ...]] = {
     "ems_ml.build.checks": ("examine",),
+    "ems_ml.build.decided": ("DecisionsTrained", "train_decisions"),
     "ems_ml.build.grouping": ("evaluate_grouping",),
-    "ems_ml.build.learning": ("bring_reports", "build_data", "harvest", "replay_history", "tell_history"),
+    "ems_ml.build.learning": (
+        *("bring_reports", "build_data", "harvest", "harvest_versions", "replay_history", "tell_history"),
+    ),
     "ems_ml.build.models": ("model_folders",),
     "ems_ml.build.own": ("Looked", "OwnTrained", "look_at", "train_own"),
+    "ems_ml.build.regrouping": ("Planned", "apply_regrouping", "plan_regrouping", "undo_regrouping"),
     "ems_ml.build.system": ("MEMORY", "System", "build"),
     "ems_ml.build.training": ("Trained", "answer_rows", "evaluate_models", "train_models"),
     "ems_ml.harvest": ("Bars", "Built", "Ledger"),
@@ -85,11 +91,13 @@ __all__ = [
     "Bars",
     "Built",
     "Check",
+    "DecisionsTrained",
     "Envelope",
     "Gathered",
     "Ledger",
     "Looked",
     "OwnTrained",
+    "Planned",
     "ProcessUse",
     "Reading",
     "Resources",
@@ -100,6 +108,7 @@ __all__ = [
     "Version",
     "Waiting",
     "answer_rows",
+    "apply_regrouping",
     "bracketed",
     "bring_reports",
     "build",
@@ -110,12 +119,14 @@ __all__ = [
     "evaluate_models",
     "examine",
     "harvest",
+    "harvest_versions",
     "is_own_data",
     "look_at",
     "measure",
     "model_folders",
     "parse_envelope",
     "parse_event",
+    "plan_regrouping",
     "port_free",
     "problem_to_json",
     "public_key",
@@ -129,8 +140,10 @@ __all__ = [
     "shorten",
     "tail_reportlog",
     "tell_history",
+    "train_decisions",
     "train_models",
     "train_own",
+    "undo_regrouping",
     "verdict_to_json",
     "versions",
 ]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from ems_ml.build.models import MODELS, model_folders
+from ems_ml.build.models import MODELS, lessons_in_use, load_lessons, model_folders
 from ems_ml.build.system import build
-from ems_ml.errors import EmsError
+from ems_ml.errors import EmsError, ModelError
 from ems_ml.manifest import find_model
 from ems_ml.monitor import health
 from ems_ml.monitor.types import Check, State
+from ems_ml.normalize import StackRules
 from ems_ml.settings import Settings
 
 
@@ -20,6 +21,8 @@ def examine(settings: Settings) -> tuple[Check, ...]:
         health.data_folder(settings.home),
         health.disk(settings.home),
         *(health.asked(f"model: {name}", partial(_model, settings, name)) for name in MODELS),
+        health.asked("decisions learned", partial(_lessons, settings), state=State.WARN),
+        health.asked("in-app rules", partial(_rules, settings)),
         *_store(settings),
         health.api(settings.host, settings.port),
         health.tool(("git",), needed_for="`ems fix`", remedy="install git"),
@@ -32,6 +35,24 @@ def examine(settings: Settings) -> tuple[Check, ...]:
 def _model(settings: Settings, name: str) -> str:
     entry, folder = find_model(name, model_folders(settings))
     return f"{entry.kind} {entry.version}, checksums agree, in {folder}"
+
+
+def _lessons(settings: Settings) -> str:
+    if lessons_in_use(settings) is None:
+        return "nothing yet"
+    entry, _ = find_model("grouper", model_folders(settings))
+    lessons = load_lessons(settings, entry.version)
+    if not lessons.version:
+        raise ModelError(
+            "what people decided was learned beside another grouping model and is not used",
+            hint="run `ems train --decisions`",
+        )
+    return f"{lessons.version}, in {', '.join(sorted(lessons.shifts))}"
+
+
+def _rules(settings: Settings) -> str:
+    count = len(StackRules(settings.in_app))
+    return f"{count} for {', '.join(sorted(settings.in_app))}" if count else "none; what is in-app is told by paths"
 
 
 def _store(settings: Settings) -> tuple[Check, ...]:

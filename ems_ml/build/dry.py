@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ems_ml.ports import Candidates
+from ems_ml.ports import Candidates, Opinion
 from ems_ml.store import SqlStore
 from ems_ml.types import Assignment, ErrorEvent, Pattern, RankedStrategy, Signature
 
@@ -37,6 +37,7 @@ class DryStore:
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
         """The assignment as it was proposed."""
         return assignment

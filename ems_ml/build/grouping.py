@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ems_ml.build.models import model_folders, thresholds
 from ems_ml.build.system import System
-from ems_ml.dataset import event_from_row, load_data
+from ems_ml.dataset import RELEASE, event_from_row, load_data
 from ems_ml.errors import InputError
 from ems_ml.group import HeldExemplars, OnlineGrouper
 from ems_ml.group.pairs import PairModel
@@ -26,7 +26,7 @@ from ems_ml.types import ErrorEvent, RawReport
 if TYPE_CHECKING:
     import pandas as pd
 
-SETS = ("fault", "replay", "both")
+SETS = ("fault", "replay", "release", "both", "all")  # "both": the first two
 Told = Callable[[str], None]
 
 
@@ -55,7 +55,7 @@ def evaluate_grouping(
     grouper, folder = find_model("grouper", model_folders(system.settings))
     model, limits = PairModel.load(folder), thresholds(grouper)
     ours = Ours(
-        grouper=OnlineGrouper(model, **limits),
+        grouper=OnlineGrouper(model, join=limits["join"], suggest=limits["suggest"]),
         encoder=system.encoder,
         new_index=HeldExemplars,
         near=NEAR,
@@ -88,21 +88,24 @@ def _at(model: PairModel, suggest: float, join: float) -> OnlineGrouper:
 def _parts(
     system: System, faults: pd.DataFrame, data: str, languages: Path | None, seed: int
 ) -> Iterator[tuple[str, list[Stream]]]:
-    if data in ("fault", "both"):
+    if data in ("fault", "both", "all"):
         yield "injected", _streams(system, faults[faults["split"] == "test"], seed)
-    if data in ("replay", "both"):
+    if data in ("replay", "both", "all"):
         replayed = load_data("replay")
         yield "replayed", _streams(system, replayed, seed)
         seen = set(faults.loc[faults["split"].isin(("train", "tune")), "project"])
         yield "replayed, unseen projects", _streams(system, replayed[~replayed["project"].isin(seen)], seed)
+    if data in ("release", "all"):
+        yield "releases", _streams(system, load_data(RELEASE, "test"), seed, releases=True)
     if languages is not None:
         read = list(_of_languages(system, languages))
         yield "other languages", streams(read, system.normalizer, seed=seed, releases=True)
 
 
-def _streams(system: System, frame: pd.DataFrame, seed: int) -> list[Stream]:
+def _streams(system: System, frame: pd.DataFrame, seed: int, *, releases: bool = False) -> list[Stream]:
     rows = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-    return streams(((event_from_row(row), str(row["group"])) for row in rows), system.normalizer, seed=seed)
+    events = ((event_from_row(row), str(row["group"])) for row in rows)
+    return streams(events, system.normalizer, seed=seed, releases=releases)
 
 
 def _of_languages(system: System, path: Path) -> Iterator[tuple[ErrorEvent, str]]:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ems_ml.build.system import System
-from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, harvest_faults
+from ems_ml.harvest import Bounds, Built, Ledger, build_dataset, harvest_faults, harvest_releases
 from ems_ml.harvest.faults import Progress, silent
 from ems_ml.harvest.history import SINCE, Replays, replay_histories
 from ems_ml.harvest.reports import ReportFile, harvest_reports
@@ -34,17 +34,11 @@ def harvest(
     The corpus lies in the cache (EMS_CACHE); what an earlier run has done is not done again. per_package, seconds:
     bounds for each package; else those of `Bounds`. Raises as `ems_ml.harvest.harvest_faults` and `build_dataset` do.
     """
-    cache = system.settings.cache
-    bounds = Bounds()
-    if per_package is not None:
-        bounds = replace(bounds, per_package=per_package)
-    if seconds is not None:
-        bounds = replace(bounds, seconds=seconds)
     ledger = harvest_faults(
         packages,
         strategies=system.strategies,
-        cache=cache,
-        bounds=bounds,
+        cache=system.settings.cache,
+        bounds=_bounds(per_package, seconds),
         jobs=jobs,
         dask=dask,
         seed=seed,
@@ -53,6 +47,39 @@ def harvest(
     if out is None:
         return ledger, None
     return ledger, build_data(system, out)
+
+
+def harvest_versions(
+    system: System,
+    package: str,
+    versions: Sequence[str],
+    *,
+    seed: int = 0,
+    per_package: int | None = None,
+    seconds: float | None = None,
+    progress: Progress = silent,
+) -> Ledger:
+    """Plant the same faults in several versions of a package, the newest first, and keep the traces in the cache.
+
+    per_package, seconds: bounds for each version; else those of `Bounds`. Raises as `ems_ml.harvest.harvest_releases`
+    does.
+    """
+    return harvest_releases(
+        package,
+        versions,
+        strategies=system.strategies,
+        cache=system.settings.cache,
+        bounds=_bounds(per_package, seconds),
+        seed=seed,
+        progress=progress,
+    )
+
+
+def _bounds(per_package: int | None, seconds: float | None) -> Bounds:
+    bounds = Bounds()
+    if per_package is not None:
+        bounds = replace(bounds, per_package=per_package)
+    return bounds if seconds is None else replace(bounds, seconds=seconds)
 
 
 def build_data(system: System, out: Path, *, add: bool = False) -> Built:

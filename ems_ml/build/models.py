@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ems_ml.errors import UsageError
 from ems_ml.group import OnlineGrouper, PairModel
-from ems_ml.manifest import NAME, Entry, find_model, read_manifest, write_manifest
+from ems_ml.group.lessons import NOTHING_LEARNED, Lessons
+from ems_ml.manifest import NAME, Entry, entry_for, find_model, read_manifest, verified, write_manifest
 from ems_ml.ports import Encoder, Grouper, Ranker
 from ems_ml.resources import shipped
 from ems_ml.settings import Settings
+from ems_ml.versions import entries_of
 
 ENCODERS = ("static", "transformer")
 MODELS = ("encoder", "grouper", "ranker")
+LESSONS = "lessons"  # what people's decisions taught, beside the grouper; only an installation's own models have it
+
+log = logging.getLogger(__name__)
 
 
 def model_folders(settings: Settings) -> tuple[Path, ...]:
@@ -23,8 +29,11 @@ def model_folders(settings: Settings) -> tuple[Path, ...]:
     return settings.models, shipped("models")
 
 
-def load_encoder(settings: Settings) -> Encoder:
-    """The encoder that the settings name. Raises `ModelError`, `MissingExtra`, `UsageError`."""
+def load_encoder(settings: Settings, version: str | None = None) -> Encoder:
+    """The encoder that the settings name; version: of this set of models, else of those in use.
+
+    Raises `ModelError`, `MissingExtra`, `UsageError`, `NotFound`.
+    """
     if settings.encoder == "transformer":
         from ems_ml.embed.transformer import TransformerEncoder
 
@@ -33,14 +42,38 @@ def load_encoder(settings: Settings) -> Encoder:
         raise UsageError(f"there is no encoder {settings.encoder!r}", hint=f"EMS_ENCODER: {' or '.join(ENCODERS)}")
     from ems_ml.embed.static import StaticEncoder
 
-    entry, folder = find_model("encoder", model_folders(settings))
+    entry, folder = _found("encoder", settings, version)
     return StaticEncoder.load(folder, version=entry.version)
 
 
-def load_grouper(settings: Settings) -> Grouper:
-    """The pair model with its thresholds. Raises `ModelError`."""
-    entry, folder = find_model("grouper", model_folders(settings))
-    return OnlineGrouper(PairModel.load(folder), **thresholds(entry))
+def load_grouper(settings: Settings, version: str | None = None) -> Grouper:
+    """The pair model with its thresholds, and what people's decisions taught beside it; version: of this set of models.
+
+    Raises `ModelError`, `NotFound`.
+    """
+    entry, folder = _found("grouper", settings, version)
+    return OnlineGrouper(PairModel.load(folder), **thresholds(entry), lessons=load_lessons(settings, entry.version))
+
+
+def load_lessons(settings: Settings, base: str) -> Lessons:
+    """What people's decisions taught beside the grouper of the version `base`.
+
+    Nothing where nothing was learned, or beside another grouper, as after an installation of new shipped models: that
+    is logged, and `ems doctor` tells it. Raises `ModelError`.
+    """
+    found = lessons_in_use(settings)
+    if found is None:
+        return NOTHING_LEARNED
+    lessons = Lessons.load(verified(settings.models, found))
+    if lessons.base == base:
+        return lessons
+    log.warning("what decisions taught stands beside another grouper and is not used: run ems train --decisions")
+    return NOTHING_LEARNED
+
+
+def lessons_in_use(settings: Settings) -> Entry | None:
+    """What the own manifest names as learned from decisions."""
+    return read_manifest(settings.models).get(LESSONS) if (settings.models / NAME).is_file() else None
 
 
 def load_ranker(settings: Settings) -> Ranker:
@@ -49,6 +82,16 @@ def load_ranker(settings: Settings) -> Ranker:
 
     _, folder = find_model("ranker", model_folders(settings))
     return LinearRanker.load(folder)
+
+
+def _found(name: str, settings: Settings, version: str | None) -> tuple[Entry, Path]:
+    """A model of a set, or of the set in use, verified."""
+    if version is None:
+        return find_model(name, model_folders(settings))
+    entries: Mapping[str, Entry] = entries_of(settings.models, version)
+    if name in entries:
+        return entries[name], verified(settings.models, entries[name])
+    return find_model(name, [shipped("models")])
 
 
 def thresholds(entry: Entry) -> dict[str, float]:
@@ -73,9 +116,17 @@ def set_in_use(settings: Settings) -> tuple[int, int, int] | None:
     return told.st_mtime_ns, told.st_size, told.st_ino
 
 
-def copy_set(folders: Sequence[Path], target: Path) -> Path:
-    """The models that these folders would serve, whole and with a manifest of their own, in `target`; answers it."""
+def copy_set(folders: Sequence[Path], target: Path, *, lessons: Path | None = None) -> Path:
+    """The models that these folders would serve, whole and with a manifest of their own, in `target`; answers it.
+
+    lessons: a folder with what decisions taught, instead of that which is in use.
+    """
     entries = []
+    own = read_manifest(folders[0]).get(LESSONS) if (folders[0] / NAME).is_file() else None
+    if lessons is not None or own is not None:
+        shutil.copytree(lessons or verified(folders[0], own), target / LESSONS)  # type: ignore[arg-type]  # one is there
+        version = Lessons.load(target / LESSONS).version
+        entries.append(entry_for(target / LESSONS, name=LESSONS, kind="lessons", version=version, about={}))
     for name in MODELS:
         entry, place = find_model(name, folders)
         shutil.copytree(place, target / name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -149,7 +150,8 @@ def train_own(
         better=judged.better,
     )
     with TemporaryDirectory(prefix="ems-own-") as scratch:
-        version = _kept(system, Path(scratch), ranker, recipe, split, judged, version)
+        command = _command(data, looked.guess.columns, encoding, sample, seed)
+        version = _kept(system, Path(scratch), ranker, recipe, split, judged, version, command)
         if adopted:
             use(system.settings.models, version.name)
         if track:
@@ -172,7 +174,8 @@ def _gathered(system: System, looked: Looked, sample: int, seed: int, progress: 
     columns: Columns = looked.guess.columns
     if columns.label is None:
         raise InputError(
-            "no column holds labels, and without them there is nothing to learn which fix an error needs",
+            "no column holds labels, and without them there is nothing to learn which fix an error needs"
+            + (f" ({why})" if (why := looked.guess.why.get("label", "")) and not why.startswith("told") else ""),
             hint="name it with --label-column (of a folder: --label-column folder takes the folders' names); "
             f"to group errors no training is needed: ems classify. The columns: {', '.join(looked.guess.names[:20])}",
         )
@@ -204,6 +207,7 @@ def _kept(
     split: OwnSplit,
     judged: OwnJudged,
     version: Version,
+    command: str,
 ) -> Version:
     """The version on disk: the ranker with its evaluation; encoder and grouper stay those in use."""
     ranker.save(scratch / "ranker")
@@ -218,10 +222,10 @@ def _kept(
     entry = entry_for(scratch / "ranker", name="ranker", kind="linear", version=ranker.version, about=about)
     evaluation = {
         "when": version.when,
-        "command": "ems train --data ...",
+        "command": command,
         "figures": judged.evaluation["top_k"][:2],
         "versions": {"ranker": ranker.version},
-        "packages": {name: [part for part in split.parts[name].packages if part] for name in split.parts},
+        "packages": {name: named for name, part in split.parts.items() if (named := list(filter(None, part.packages)))},
         "causes": {name: part.causes for name, part in split.parts.items()},
         "traces": {name: len(part) for name, part in split.parts.items()},
         "own": {"said": judged.said, "split": split.said, "scores": [asdict(one) for one in judged.scores]},
@@ -229,6 +233,15 @@ def _kept(
     }
     (scratch / EVALUATION).write_text(json.dumps(evaluation, indent=1) + "\n", encoding="utf-8")
     return keep(system.settings.models, scratch, [entry], version, with_those_in_use=True)
+
+
+def _command(data: Path, columns: Columns, encoding: str | None, sample: int, seed: int) -> str:
+    """What gives the same version again, where the data lie."""
+    told = [(f"--{kind}-column", str(getattr(columns, kind) or "-")) for kind in KINDS]
+    told += [("--encoding", encoding)] if encoding else []
+    told += [("--sample", str(sample))] if sample != SAMPLE else []
+    told += [("--seed", str(seed))] if seed else []
+    return shlex.join(["ems", "train", "--data", data.name, *(part for one in told for part in one)])
 
 
 def shipped_version() -> str:

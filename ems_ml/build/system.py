@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ems_ml.build import models
+from ems_ml.build.second import SecondModels, models_before
 from ems_ml.events import Bus
 from ems_ml.group import ExemplarIndex
-from ems_ml.normalize import NormalizerV1
+from ems_ml.normalize import NormalizerV1, RuledNormalizer, RuledParsers, StackRules
 from ems_ml.parse import ParserChain, default_parsers
 from ems_ml.pipeline import CountingStore, Pipeline
-from ems_ml.ports import Encoder, Grouper, Normalizer, Ranker, Redactor, Strategy
+from ems_ml.ports import Encoder, Grouper, Normalizer, Parsers, Ranker, Redactor, Strategy
 from ems_ml.redact import SecretRedactor
 from ems_ml.settings import Settings
 from ems_ml.store import SqlStore
 from ems_ml.types import ErrorEvent, RankedStrategy, RawReport, Verdict
+from ems_ml.versions import Transition, transition
 
 if TYPE_CHECKING:
     from ems_ml.ports import SourceTree
@@ -41,8 +43,14 @@ class System:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @cached_property
-    def parser(self) -> ParserChain:
-        return ParserChain(default_parsers())
+    def rules(self) -> StackRules:
+        """Which frames the settings call a project's application. Raises `UsageError`; so do the next two."""
+        return StackRules(self.settings.in_app)
+
+    @cached_property
+    def parser(self) -> Parsers:
+        chain = ParserChain(default_parsers())
+        return RuledParsers(chain, self.rules) if len(self.rules) else chain
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -50,7 +58,8 @@ class System:
 
     @cached_property
     def normalizer(self) -> Normalizer:
-        return NormalizerV1()
+        frozen = NormalizerV1()
+        return RuledNormalizer(frozen, self.rules) if len(self.rules) else frozen
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -84,6 +93,16 @@ class System:
                     self.store.events.compare_with(self.encoder.version)
             encoder = self.encoder
             return encoder, self.grouper, self.ranker
+
+    def _second(self) -> SecondModels | None:
+        """The models before, while a transition runs."""
+        with self._lock:
+            told = transition(self.settings.models)
+            kept: tuple[Transition | None, SecondModels | None] = vars(self).get("_asked", (None, None))
+            if kept[0] != told:
+                asked = None if told is None else models_before(self.settings, told, self.store)
+                kept = vars(self)["_asked"] = (told, asked)
+            return kept[1]
 
     @cached_property
     def store(self) -> SqlStore:
@@ -133,6 +152,7 @@ class System:
 
             store, bus = DryStore(self.store), Bus()
         return Pipeline(
+            second=self._second() if record else None,
             parser=self.parser,
             redactor=self.redactor,
             normalizer=self.normalizer,

@@ -17,6 +17,7 @@ from ems_ml.build.models import copy_set, model_folders, thresholds
 from ems_ml.build.system import MEMORY, System, build
 from ems_ml.dataset import load_data, read_data
 from ems_ml.embed.static import StaticEncoder
+from ems_ml.embed.text import NEWEST, TEXTS, units
 from ems_ml.errors import InputError
 from ems_ml.events import ModelTrained
 from ems_ml.group.fitting import arrivals, choose_thresholds, cold_starts, fit_pair_model, simulate
@@ -24,6 +25,7 @@ from ems_ml.group.pairs import PairModel
 from ems_ml.ingest.files import read_jsonl
 from ems_ml.manifest import Entry, entry_for, find_model, write_manifest
 from ems_ml.pipeline import problem_to_json, result_to_json
+from ems_ml.ports import Encoder
 from ems_ml.rank.linear import LinearRanker
 from ems_ml.rank.model import StrategyRanker, best_temperature
 from ems_ml.resources import shipped
@@ -79,7 +81,7 @@ def train_models(
     everything = (splits["train"], splits["tune"], splits["test"])
     with TemporaryDirectory(prefix="ems-train-") as scratch:
         made = Path(scratch)
-        entries = [_encoder(system, splits["train"], made, told) if encoder else _copied_encoder(system, made)]
+        entries = [_encoder(splits, made, told, seed) if encoder else _copied_encoder(system, made)]
         static = StaticEncoder.load(made / "encoder", version=entries[0].version)
         told(f"learning which errors have one cause, from {splits['train'].causes} causes")
         model, limits = fit.train_grouper(
@@ -178,15 +180,26 @@ def _frame(data: Path | None) -> pd.DataFrame:
     return read_data(data)
 
 
-def _encoder(system: System, train: Examples, made: Path, told: Told) -> Entry:
-    from ems_ml.train.encoder import save_encoder, train_encoder
+def _encoder(splits: dict[str, Examples], made: Path, told: Told, seed: int) -> Entry:
+    from ems_ml.embed.tfidf import TfidfEncoder
+    from ems_ml.train.card import encoder_card
+    from ems_ml.train.encoder import STEPS, save_encoder, train_encoder
+    from ems_ml.train.likeness import judge_vectors
 
     told("training the encoder")
-    tokenizer, weights = train_encoder(train)
-    version = save_encoder(made / "encoder", tokenizer, weights)
-    return entry_for(
-        made / "encoder", name="encoder", kind="static", version=version, about={"trained_on": list(train.packages)}
-    )
+    train, tune, test = splits["train"], splits["tune"], splits["test"]
+    trained = train_encoder(train, tune, text_of=TEXTS[NEWEST], units=units(), seed=seed)
+    version = save_encoder(made / "encoder", trained, text=NEWEST)
+    told(f"judging the encoder, the one of step {trained.steps}")
+    encoders: dict[str, Encoder] = {
+        version: StaticEncoder.load(made / "encoder", version=version),
+        "TF-IDF": TfidfEncoder(random_state=seed).fit(train.signatures),
+    }
+    judged = {name: judge_vectors(encoder.encode(test.signatures), test) for name, encoder in encoders.items()}
+    card = encoder_card(trained, splits, judged, version=version, text=NEWEST, most=STEPS)
+    (made / "encoder" / "README.md").write_text(card)
+    about = {"trained_on": list(train.packages), "tuned_on": list(tune.packages), "steps": trained.steps}
+    return entry_for(made / "encoder", name="encoder", kind="static", version=version, about=about)
 
 
 def _copied_encoder(system: System, made: Path) -> Entry:

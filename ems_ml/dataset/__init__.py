@@ -5,17 +5,19 @@ the class). Code appears only as the shape and the sorted words of each line. Th
 which is also the table in `data/README.md`; there is one Parquet file with zstd for each kind.
 """
 
-from ems_ml.dataset.checks import error_key, fix_key, masked, trace_key, twin_key, validate
+from ems_ml.dataset.checks import PLANTED, error_key, fix_key, masked, trace_key, twin_key, validate
 from ems_ml.dataset.files import FILES, data_folder, load_data, read_data, write_rows
 from ems_ml.dataset.labels import HandLabel, read_labels
 from ems_ml.dataset.rows import COLUMNS, event_from_row, row_from_event, schema
-from ems_ml.dataset.splits import ALL_SPLITS, KINDS, REPLAY, SPLIT_NAMES, SPLITS, project_name, split_of
+from ems_ml.dataset.splits import ALL_SPLITS, KINDS, RELEASE, REPLAY, SPLIT_NAMES, SPLITS, project_name, split_of
 
 __all__ = [
     "ALL_SPLITS",
     "COLUMNS",
     "FILES",
     "KINDS",
+    "PLANTED",
+    "RELEASE",
     "REPLAY",
     "SPLITS",
     "SPLIT_NAMES",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ems_ml.dataset.rows import COLUMNS
-from ems_ml.dataset.splits import ALL_SPLITS, KINDS, REPLAY, SPLITS
+from ems_ml.dataset.splits import ALL_SPLITS, KINDS, RELEASE, REPLAY, SPLITS
 from ems_ml.errors import InputError
 from ems_ml.types import Role
 
@@ -21,6 +21,7 @@ CODE = "<code>"  # stands for a line of code in a message
 LEAST_CODE = 12  # characters from which a line of a message may count as code
 MOST_ALIKE = 0.25  # of a project's planted faults, where they are more than `ALIKE`, that may give the same error
 ALIKE = 12
+PLANTED = ("fault", RELEASE)
 LEAST_FIX = 12  # tokens from which equal fixes of two projects count as one
 
 _MACHINE_PATH = re.compile(r"^(?:/|[A-Za-z]:[\\/]|~|\.\.)")
@@ -96,10 +97,14 @@ def _parses(text: str) -> bool:
 
 
 def trace_key(row: Mapping[Any, Any]) -> object:
-    """Equal for two rows of one group that say the same: type, message and each frame's file, function and line."""
+    """Equal for two rows of one group that say the same: type, message and each frame's file, function and line.
+
+    The same in two versions of a package is no repetition.
+    """
     stack = tuple((frame["file"], frame["function"], frame["line"]) for frame in row["frames"])
     causes = tuple((cause["type"], cause["message"]) for cause in row["chain"])
-    return row["group"], row["type"], row["message"], stack, causes
+    version = row["version"] if row["kind"] == RELEASE else ""
+    return row["group"], row["type"], row["message"], stack, causes, version
 
 
 def error_key(row: Mapping[Any, Any]) -> object:
@@ -123,7 +128,7 @@ def fix_key(row: Mapping[Any, Any]) -> object | None:
     """Equal for real fixes that change the same shapes in functions of one name: one fix in two projects. None for
     small fixes, which are alike by chance, and for planted ones."""
     removed, added = (tuple(map(tuple, row[side])) for side in ("removed", "added"))
-    if row["kind"] == "fault" or sum(map(len, (*removed, *added))) < LEAST_FIX:
+    if row["kind"] in PLANTED or sum(map(len, (*removed, *added))) < LEAST_FIX:
         return None
     return row["fault_function"], removed, added
 
@@ -170,22 +175,23 @@ def _twins(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
 
 def _alike(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
     """An error that many faults of a project share: it is not what they did, so their labels do not belong to it."""
-    faults: dict[str, set[str]] = {}
+    faults: dict[object, set[str]] = {}
     errors: dict[object, set[str]] = {}
+    examples: dict[object, Mapping[Any, Any]] = {}
     for row in rows:
-        if row["kind"] == "fault" and len(row["frames"]):
-            faults.setdefault(row["project"], set()).add(row["group"])
-            errors.setdefault(error_key(row), set()).add(row["group"])
-    projects = {error_key(row): row for row in rows if row["kind"] == "fault" and len(row["frames"])}
+        if row["kind"] in PLANTED and len(row["frames"]):
+            faults.setdefault((row["kind"], row["project"]), set()).add(row["group"])
+            errors.setdefault((row["kind"], error_key(row)), set()).add(row["group"])
+            examples[row["kind"], error_key(row)] = row
     for key, groups in errors.items():
-        row = projects[key]
-        if len(groups) > max(ALIKE, MOST_ALIKE * len(faults[row["project"]])):
+        row = examples[key]
+        if len(groups) > max(ALIKE, MOST_ALIKE * len(faults[row["kind"], row["project"]])):
             yield f"{len(groups)} faults of {row['project']} give the same error (event {row['event']})"
             return
 
 
 def _bad_labels(frame: pd.DataFrame, strategies: set[str] | None) -> Iterator[str]:
-    for column, known in (("split", set(ALL_SPLITS)), ("kind", set(KINDS)), ("strategy", strategies)):
+    for column, known in (("split", set(ALL_SPLITS)), ("kind", {*KINDS, RELEASE}), ("strategy", strategies)):
         values = set(frame[column])
         if known is not None and values - known:
             yield f"{column} {sorted(values - known)[0]!r} is not known"

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ems_ml.dataset.rows import COLUMNS, LATER, schema
-from ems_ml.dataset.splits import ALL_SPLITS, KINDS
+from ems_ml.dataset.splits import ALL_SPLITS, KINDS, RELEASE
 from ems_ml.errors import InputError, StoreError
 from ems_ml.resources import shipped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FILES = {"fault": "faults.parquet", "replay": "replay.parquet", "told": "told.parquet"}
+FILES = {"fault": "faults.parquet", "replay": "replay.parquet", "told": "told.parquet", RELEASE: "releases.parquet"}
 
 
 def data_folder() -> Path:
@@ -72,8 +72,9 @@ def read_data(path: Path) -> pd.DataFrame:
 def load_data(kinds: str | Iterable[str] | None = None, split: str | None = None) -> pd.DataFrame:
     """The shipped historical errors as a pandas frame, one row a trace (see `COLUMNS`).
 
-    kinds: "fault", "replay", "told", or some of them; None for all that are installed. split: "train", "tune",
-    "test" or "replay", or None for all. Raises `InputError` for another name and `StoreError` where the data are not
+    kinds: "fault", "replay", "told", or some of them; None for all of these that are installed; or "release", whose
+    rows repeat faults in several versions of their packages. split: "train", "tune", "test" or "replay", or None for
+    all. Raises `InputError` for another name and `StoreError` where the data are not
     installed. Nothing may learn from rows of the split "replay" whose figure is reported on them.
 
     >>> frame = load_data("fault", "tune")
@@ -85,11 +86,11 @@ def load_data(kinds: str | Iterable[str] | None = None, split: str | None = None
     import pandas as pd
 
     wanted = (kinds,) if isinstance(kinds, str) else KINDS if kinds is None else tuple(kinds)
-    for given, known in (*((kind, KINDS) for kind in wanted), (split, ALL_SPLITS)):
+    for given, known in (*((kind, FILES) for kind in wanted), (split, ALL_SPLITS)):
         if given is not None and given not in known:
             raise InputError(f"no data of {given!r}", hint=f"one of {', '.join(known)}, or None for all")
     folder = data_folder()
-    paths = {kind: folder / FILES[kind] for kind in KINDS if kind in wanted}
+    paths = {kind: folder / FILES[kind] for kind in FILES if kind in wanted}
     absent = [path for path in paths.values() if not path.is_file()]
     if len(absent) == len(paths) or (absent and kinds is not None):
         raise StoreError(

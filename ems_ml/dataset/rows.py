@@ -16,9 +16,11 @@ COLUMNS: Mapping[str, str] = {
     "project": "the package or history that it happened in",
     "version": "the package's version; of `replay` and `told` the first 12 digits of the commit that mends it",
     "kind": "how it came about: `fault` (planted by a strategy's inject face), `replay` (a real crash: the tests of a "
-    "fix, run on the code before it), `told` (a fix whose message names the exception; nothing was run)",
+    "fix, run on the code before it), `told` (a fix whose message names the exception; nothing was run), "
+    "`release` (as `fault`, in several versions of the package)",
     "split": "`train`, `tune`, `test`: a project is in one of them only; `replay`: every replayed crash, for judging",
-    "group": "the cause's id: traces of one group have the same cause, and so has a fix that is told and replayed",
+    "group": "the cause's id: traces of one group have the same cause, and so has a fix that is told and replayed; of "
+    "`release` the id of the fault in the newest version",
     "strategy": "what mends it; of `fault` the strategy whose absence was planted, else the first of `strategies`",
     "strategies": "every strategy that is true of the fix, with the recogniser's score, best first",
     "language": "always `python` so far",

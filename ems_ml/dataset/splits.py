@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 KINDS = ("fault", "replay", "told")
+RELEASE = "release"  # the kind of faults planted in several versions: for judging grouping, never there unasked
 SPLIT_NAMES = ("train", "tune", "test")
 REPLAY = "replay"  # the split of every replayed crash: nothing learns or is tuned on it
 ALL_SPLITS = (*SPLIT_NAMES, REPLAY)

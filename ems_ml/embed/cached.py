@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,21 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ems_ml.ports import Encoder
-from ems_ml.types import Signature
+from ems_ml.types import FrameKey, Signature
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Key = tuple[str, str, tuple[FrameKey, ...]]  # version of the encoder, text, frames
+
 
 class CachedEncoder:
-    """Asks `inner` only for texts that it has not seen; keeps the `size` used last."""
+    """Asks `inner` only for what it has not seen; keeps the `size` used last.
+
+    Known again by all that an encoder may read: the text, the template and type in it, and the frames.
+    """
 
     def __init__(self, inner: Encoder, *, size: int = 20_000) -> None:
         self.inner = inner
         self.size = size
         self.version = inner.version
         self.dimension = inner.dimension
-        self._known: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._known: OrderedDict[Key, NDArray[np.float32]] = OrderedDict()
 
     def encode(self, signatures: Sequence[Signature]) -> NDArray[np.float32]:
         """See `ems_ml.ports.Encoder`."""
@@ -43,5 +47,5 @@ class CachedEncoder:
             self._known.popitem(last=False)
         return vectors
 
-    def _key(self, signature: Signature) -> bytes:
-        return hashlib.sha256(f"{self.version}\x1f{signature.text}".encode("utf-8", "replace")).digest()
+    def _key(self, signature: Signature) -> Key:
+        return self.version, signature.text, signature.frames

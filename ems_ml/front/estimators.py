@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ems_ml.build.models import load_encoder, model_folders
 from ems_ml.build.system import build
 from ems_ml.dataset import event_from_row
+from ems_ml.embed.text import trace_text
 from ems_ml.errors import UsageError
 from ems_ml.group import batch
 from ems_ml.group.pairs import PairModel
@@ -56,6 +57,16 @@ def signatures(reports: Reports) -> list[Signature]:
     return [read(item) for item in items]
 
 
+def trace_texts(reports: Reports) -> list[str]:
+    """The texts that the shipped encoder reads, for `SentenceTransformer("models/encoder").encode(texts)`.
+
+    >>> print(trace_texts(["KeyError: 'tea'"])[0])
+    @t2f1 !key !error
+    @m3bb "<str> @w3f9
+    """
+    return [trace_text(signature) for signature in signatures(reports)]
+
+
 class TraceEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Error reports to vectors of shape (n, dimension), float32, of length 1 (0 for an empty report).
 
@@ -64,7 +75,7 @@ class TraceEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
     >>> vectors = TraceEncoder().fit_transform(["KeyError: 'tea'", "KeyError: 'milk'", "ZeroDivisionError: by zero"])
     >>> vectors.shape
-    (3, 128)
+    (3, 256)
     >>> bool(vectors[0] @ vectors[1] > vectors[0] @ vectors[2])
     True
     """
@@ -94,7 +105,7 @@ class TraceEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # sc
 
 
 class PatternGrouper(ClusterMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Clusters of reports with the same cause. O(n^2) pairs: for thousands of reports, not millions.
+    """Clusters of reports with the same cause. All pairs are judged up to 2,000 reports, beyond that the near ones.
 
     threshold: the p(same cause) in (0, 1) that two clusters must reach on average to be one. model: a `PairModel`,
     encoder: an `ems_ml.ports.Encoder`; None: those that `ems classify` uses. After `fit`: `labels_` of shape (n,).

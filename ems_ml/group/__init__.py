@@ -3,6 +3,8 @@
 from ems_ml.group.index import ExemplarIndex, HeldExemplars
 from ems_ml.group.online import OnlineGrouper, new_pattern_id
 from ems_ml.group.pairs import FEATURE_NAMES, PairModel, pair_features
+from ems_ml.group.plan import plan_of
+from ems_ml.group.regroup import arrive_again
 
 __all__ = [
     "FEATURE_NAMES",
@@ -10,6 +12,8 @@ __all__ = [
     "HeldExemplars",
     "OnlineGrouper",
     "PairModel",
+    "arrive_again",
     "new_pattern_id",
     "pair_features",
+    "plan_of",
 ]

@@ -41,8 +41,7 @@ class Forest:
 
     def predict(self, rows: Floats) -> NDArray[np.float64]:
         """Probabilities, shape (n,)."""
-        shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(self.raw(rows), -30, 30)))
-        return shares
+        return probabilities(self.raw(rows))
 
     def pulls(self, row: Floats) -> NDArray[np.float64]:
         """How far each feature moved one row's log-odds, shape (features,).
@@ -97,6 +96,12 @@ class Forest:
             if (following == nodes).all():  # a leaf leads to itself
                 return nodes
             nodes = following
+
+
+def probabilities(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What log-odds say, as probabilities."""
+    shares: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
+    return shares
 
 
 def stump(feature: int, threshold: float, below: Forest | float, above: Forest | float) -> Forest:

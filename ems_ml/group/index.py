@@ -103,7 +103,7 @@ class ExemplarIndex:
         return found
 
     def settle(self) -> None:
-        """Moves what is scanned into a base in memory; takes about half a second for 1,000 exemplars."""
+        """Moves what is scanned into a base in memory; takes up to a second for 1,000 exemplars."""
         if self._size:
             base = self._base or Base.empty(self._vectors.shape[1])
             numbers, vectors = self._numbers[: self._size], self._vectors[: self._size]
@@ -172,6 +172,8 @@ class HeldExemplars:
     def add(self, exemplars: Iterable[Exemplar]) -> None:
         for exemplar in exemplars:
             self._index.add(len(self._exemplars), exemplar.signature, exemplar.vector)
+            if self._index.loose > self._index.scanned:
+                self._index.settle()
             self._exemplars.append(exemplar)
             self._held[exemplar.pattern].add(exemplar.signature.exact)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ems_ml.group.common import Commonness
+from ems_ml.group.forest import probabilities
+from ems_ml.group.lessons import NOTHING_LEARNED, Lessons
 from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, features_beside
 from ems_ml.ports import Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
@@ -21,8 +23,12 @@ MAX_NEIGHBOURS = 10
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread aloud
 LIKELIEST = 0.998  # what the model may say at most
 CERTAIN = 0.999  # p(same cause) by rule: the client's own fingerprint, or a key that no exemplar stands for
-DOUBT = 0.5  # below it the model doubts that an exact signature is the same cause
+DOUBT = (
+    0.5  # below it another cause is likelier: an exact signature is doubted, a pattern with such an example not joined
+)
 MOVED = 6  # features that are told
+DECISIONS = "earlier decisions of people"  # beside the features, in what moved the log-odds
+SHOWN = 100  # parts of a client's fingerprint that are told, and characters of each
 _COSINE = FEATURE_NAMES.index("embeddings alike")
 
 
@@ -33,6 +39,8 @@ class _Judged:
     exemplar: Exemplar
     probability: float
     features: NDArray[np.float32]
+    taught: float  # how far people's decisions moved its log-odds
+    odd: Exemplar | None = None  # the pattern's least alike example, where its cause is likelier another one
 
 
 def new_pattern_id() -> str:
@@ -41,33 +49,39 @@ def new_pattern_id() -> str:
 
 
 class OnlineGrouper:
-    """Decides at arrival. `join` and `suggest` are thresholds on p(same cause), 0 < suggest <= join <= 1."""
+    """Decides at arrival. `join` and `suggest` are thresholds on p(same cause), 0 < suggest <= join <= 1.
 
-    def __init__(self, model: PairModel, *, join: float, suggest: float) -> None:
+    `lessons` is what the people's decisions in each project taught beside the model.
+    """
+
+    def __init__(self, model: PairModel, *, join: float, suggest: float, lessons: Lessons = NOTHING_LEARNED) -> None:
         if not 0 < suggest <= join <= 1:
             raise ValueError(f"thresholds must keep 0 < suggest <= join <= 1, not {suggest} and {join}")
         self.model = model
         self.join = join
         self.suggest = suggest
+        self.lessons = lessons
 
     @property
     def version(self) -> str:
-        return f"pairs-{self.model.version}@{self.join:g}/{self.suggest:g}"
+        learned = f"+{self.lessons.version}" if self.lessons.version else ""
+        return f"pairs-{self.model.version}@{self.join:g}/{self.suggest:g}{learned}"
 
     def assign(
         self, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32], candidates: Candidates
     ) -> Assignment:
         """The decision, its probability, up to ten neighbours and the reason."""
         common = candidates.common if isinstance(candidates.common, Commonness) else NOTHING_KNOWN
-        judged = self._judged(signature, vector, candidates.near, common)
+        near = [one for one in candidates.near if one.signature.scope == signature.scope]  # the client says so
+        judged = self._judged(event.project, signature, vector, near, common)
         by_pattern = {one.exemplar.pattern: (one.probability, one.exemplar) for one in judged}
         withheld = _withhold(by_pattern, vector, candidates.apart)
-        certain = candidates.exact if self._beyond_doubt(event, candidates, by_pattern) else None
+        certain = candidates.exact if self._beyond_doubt(event, signature, candidates, by_pattern) else None
         exact = by_pattern.pop(certain, None) if certain is not None else None
         ranked = sorted(by_pattern.values(), key=lambda pair: -pair[0])
         if exact is not None:
             rival = ranked[0][0] if ranked else 0.0
-            share = CERTAIN if _own_fingerprint(event) else min(CERTAIN, max(exact[0], rival + 1e-6))
+            share = CERTAIN if not event.by_default else min(CERTAIN, max(exact[0], rival + 1e-6))
             ranked = [(share, exact[1]), *ranked]
         nearest = tuple(
             Neighbour(pattern=exemplar.pattern, probability=round(p, 6), example=exemplar.event)
@@ -77,10 +91,17 @@ class OnlineGrouper:
             kept = Neighbour(pattern=certain, probability=CERTAIN, example=candidates.example)
             nearest = (kept, *nearest)
         nearest = nearest[:MAX_NEIGHBOURS]
-        decision, pattern, rule = self._decide(event, nearest, certain)
+        odd = {
+            one.exemplar.pattern: one.odd for one in judged if one.odd and one.exemplar.pattern not in candidates.bound
+        }
+        decision, pattern, rule = self._decide(event, nearest, certain, odd)
         why = dict(self._why(rule, signature, vector, ranked, judged, known_only=certain is not None and exact is None))
+        if decision is Decision.SUGGESTED and nearest[0].probability >= self.join:
+            why["but unlike"] = odd[nearest[0].pattern].event
         if withheld:
             why["told apart"] = withheld
+        if event.own_fingerprint:
+            why["fingerprint"] = [part[:SHOWN] for part in event.fingerprint[:SHOWN]]
         return Assignment(
             pattern=pattern,
             decision=decision,
@@ -90,44 +111,70 @@ class OnlineGrouper:
         )
 
     def _judged(
-        self, signature: Signature, vector: NDArray[np.float32], near: Sequence[Exemplar], common: Commonness
+        self,
+        project: str,
+        signature: Signature,
+        vector: NDArray[np.float32],
+        near: Sequence[Exemplar],
+        common: Commonness,
     ) -> list[_Judged]:
         """The patterns of the exemplars, by falling probability of their likeliest one."""
         if not near:
             return []
         features = features_beside(signature, vector, [(e.signature, e.vector) for e in near], common)
         # The cosine breaks ties between leaves, without changing what they say.
-        shares = self.model.predict(features) + 1e-6 * features[:, _COSINE]
+        taught = np.asarray([self.lessons.shift(project, signature, e.signature) for e in near])
+        shares = probabilities(self.model.raw(features) + taught) + 1e-6 * features[:, _COSINE]
         best: dict[str, int] = {}
+        least: dict[str, int] = {}
         for row in np.argsort(-shares, kind="stable").tolist():
             best.setdefault(near[row].pattern, row)
+            least[near[row].pattern] = row
         return [
-            _Judged(near[row], probability=float(np.clip(shares[row], 0.0, LIKELIEST)), features=features[row])
-            for row in best.values()
+            _Judged(
+                near[row],
+                probability=float(np.clip(shares[row], 0.0, LIKELIEST)),
+                features=features[row],
+                taught=float(taught[row]),
+                odd=near[least[pattern]] if shares[least[pattern]] < DOUBT else None,
+            )
+            for pattern, row in best.items()
         ]
 
     def _beyond_doubt(
-        self, event: ErrorEvent, candidates: Candidates, by_pattern: Mapping[str, tuple[float, Exemplar]]
+        self,
+        event: ErrorEvent,
+        signature: Signature,
+        candidates: Candidates,
+        by_pattern: Mapping[str, tuple[float, Exemplar]],
     ) -> bool:
         """Whether the known key decides: the client's own always, and one whose pattern a person has merged or split;
         an exact signature else unless the model doubts it.
 
         One signature may stand for two causes, as where two faults raise one error on lines of one shape; then the
         examples differ in what the signature leaves out, and the model says that another cause is likelier than not.
+        Where an example does not differ in anything that is seen, and where there are no frames, which the model has
+        learned from, it has no say: else each repetition of such an error might open a pattern.
         """
         if candidates.exact is None:
             return False
         found = by_pattern.get(candidates.exact)
-        return found is None or found[0] >= DOUBT or candidates.decided or _own_fingerprint(event)
+        if found is None or found[0] >= DOUBT or candidates.decided or not event.by_default or not signature.frames:
+            return True
+        examples = (one.signature for one in candidates.near if one.pattern == candidates.exact)
+        return any(_seen(one) == _seen(signature) for one in examples)
 
     def _decide(
-        self, event: ErrorEvent, nearest: Sequence[Neighbour], certain: str | None
+        self, event: ErrorEvent, nearest: Sequence[Neighbour], certain: str | None, odd: Container[str]
     ) -> tuple[Decision, str, str]:
+        """`odd`: patterns that also hold an example of likelier another cause. Nothing joins those by what was learned,
+        so that a chain of errors, each half like the one before, does not become one pattern; a person is asked.
+        """
         if certain is not None:
-            return Decision.JOINED, certain, "fingerprint" if _own_fingerprint(event) else "exact signature"
-        if _own_fingerprint(event):
+            return Decision.JOINED, certain, "exact signature" if event.by_default else "fingerprint"
+        if not event.by_default:
             return Decision.NEW, new_pattern_id(), "fingerprint"
-        if nearest and nearest[0].probability >= self.join:
+        if nearest and nearest[0].probability >= self.join and nearest[0].pattern not in odd:
             return Decision.JOINED, nearest[0].pattern, "learned"
         if nearest and nearest[0].probability >= self.suggest:
             return Decision.SUGGESTED, new_pattern_id(), "learned"
@@ -156,12 +203,13 @@ class OnlineGrouper:
             return why
         _, best = ranked[0]
         matched, differed, aligned = differences(signature, best.signature)
-        features = next(one.features for one in judged if one.exemplar is best)
+        found = next(one for one in judged if one.exemplar is best)
+        features = found.features
         why |= {
             "matched": matched,
             "differed": differed,
             "features": {name: round(float(v), 3) for name, v in zip(FEATURE_NAMES, features, strict=True)},
-            "moved": _strongest(self.model.pulls(features)),
+            "moved": _strongest(self.model.pulls(features) | {DECISIONS: found.taught}),
             "frames": [
                 {
                     "here": _shown(signature, i),
@@ -197,8 +245,9 @@ def _withhold(
     return withheld
 
 
-def _own_fingerprint(event: ErrorEvent) -> bool:
-    return any(part != "{{ default }}" for part in event.fingerprint)
+def _seen(signature: Signature) -> Hashable:
+    """All that grouping sees of an error; what is equal here nothing can tell apart."""
+    return signature.language, signature.types, signature.message, signature.frames
 
 
 def _strongest(pulls: Mapping[str, float]) -> dict[str, float]:

@@ -80,9 +80,10 @@ def view(signature: Signature) -> View:
 
 
 def own_site(signature: Signature) -> int | None:
-    """The site of the application's innermost frame."""
+    """The site of the application's innermost frame; one of its own for each own fingerprint of a client."""
     seen = view(signature)
-    return seen.own_sites[0] if seen.own_sites else None
+    site = seen.own_sites[0] if seen.own_sites else None
+    return key_of(signature.scope, str(site)) if signature.scope else site
 
 
 def key_of(*parts: str) -> int:

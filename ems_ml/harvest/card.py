@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ems_ml import dataset
-from ems_ml.dataset import ALL_SPLITS, COLUMNS, FILES, KINDS, project_name
+from ems_ml.dataset import ALL_SPLITS, COLUMNS, FILES, KINDS, RELEASE, project_name
+from ems_ml.harvest.card_releases import released, releases_command, releases_table, without_table
 from ems_ml.harvest.ledgers import Ledger, Ledgers
+from ems_ml.harvest.markdown import NONE, table
 from ems_ml.harvest.reasons import ENOUGH, why_few
 from ems_ml.harvest.types import OUTCOMES
 
@@ -46,6 +48,8 @@ import ems_ml
 frame = ems_ml.load_data("fault")  # or "replay", "told", several of them, or all
 ```
 
+Beside them, and only where it is asked for: `release`, the same faults in several versions of a package (below).
+
 The wheel holds all of it ({megabytes:.1f} MB). `labels.csv`, where it is there, holds labels that were given by hand to
 replayed fixes: commit, project, two independent readings (`pass1`, `pass2`) and what was settled on (`agreed`: the
 primary strategy, then after a `|` each that is also true). `python -m tests.benchmarks labels` judges `recognise` by
@@ -56,6 +60,7 @@ it. `labels-train.csv` holds labels of one reading for the arbiter of `recognise
 
 ```
 {command}
+{releases_command}
 ems harvest history REPO...          # replays the fixes of git histories
 ems harvest history --told REPO...   # reads what their messages tell
 ems harvest build --out data
@@ -102,6 +107,23 @@ Told: every commit is told, or left out for one reason.
 {told}
 
 {told_reasons}
+
+## The same fault in several versions
+
+`ems_ml.load_data("release")` (`releases.parquet`):
+{released}.
+
+Faults are drawn in the newest version as above (their ids are those of `fault`, so a cause may be in both files); each
+that gives a trace is sought in older ones: the same strategy that replaces the same lines by the same, layout aside, in
+the function of the same file and name, or where there is none, in the one whose text is nearest. Its cause is the fault
+in the newest version. To judge whether errors of one cause are still one pattern when lines shift and functions move;
+models learn nothing from these rows, and the counts and shares elsewhere on this card leave them out.
+
+{releases}
+
+Faults without a counterpart in an older version, by reason:
+
+{without}
 
 ## What was left out in building
 
@@ -179,12 +201,12 @@ as they declare them: {licences}.
 _HEADS = ("kept", "survived", "asserted", "elsewhere", "import", "timeout", "memory", "disk", "crashed")
 _PLAIN_LICENCE = re.compile(r"[\w.+-]+(?: (?:OR|AND|WITH) [\w.+-]+)*")
 _OF_A_FOLDER = re.compile("[0-9a-f]{12}")  # a folder's version is what it holds
-_NONE = "(none in these data)"
 _TOP = 18  # rows of a table of shares
 
 
 def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers) -> None:
     """Write the card for `frame`, which these ledgers gave."""
+    several, frame = frame[frame["kind"] == RELEASE], frame[frame["kind"] != RELEASE]
     causes = frame.drop_duplicates("group")
     run = frame[frame["kind"] != "told"]
     licences = {str(one["licence"]) for one in (*ledgers.replays, *ledgers.told)}
@@ -198,10 +220,14 @@ def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers) -> None:
             kinds=_kinds(frame),
             megabytes=size / 1e6,
             command=rebuild_command(ledgers.faults),
+            releases_command=releases_command(ledgers.releases),
+            released=released(several),
+            releases=releases_table(ledgers.releases, several),
+            without=without_table(ledgers.releases),
             overlap=_overlap(frame),
             splits=_splits(causes),
             ledger=_packages(ledgers, frame),
-            isolation=", ".join(sorted({one["isolation"] for one in ledgers.faults})) or _NONE,
+            isolation=", ".join(sorted({one["isolation"] for one in ledgers.faults})) or NONE,
             replays=_replays(ledgers.replays, frame),
             replay_outcomes=_reasons("outcome", [one["outcomes"] for one in ledgers.replays]),
             told=_told(ledgers.told, frame),
@@ -213,7 +239,7 @@ def write_card(path: Path, frame: pd.DataFrame, ledgers: Ledgers) -> None:
             enough=ENOUGH,
             few=_few(causes),
             lopsided=_lopsided(causes),
-            types=_shares(causes.assign(type=causes["type"].str.rpartition(".")[2]), "type"),
+            types=_shares(causes.assign(type=causes["type"].str.split(".").str[-1]), "type"),
             strategy_shares=_shares(causes, "strategy"),
             depths=_depths(run),
             ambiguous=_ambiguous(run),
@@ -237,14 +263,6 @@ def rebuild_command(ledgers: Sequence[Ledger]) -> str:
     )
     most = max(ledger["per_package"] for ledger in ledgers)
     return f"ems harvest faults --per-package {most} {names}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table in Markdown; a line that says so where there are no rows."""
-    if not rows:
-        return _NONE
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def _kinds(frame: pd.DataFrame) -> str:

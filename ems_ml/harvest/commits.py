@@ -149,7 +149,14 @@ def numbers(body: str) -> Iterator[tuple[str, int]]:
         parts = line.split("\t", 2)
         if len(parts) == 3:
             added, removed, path = parts
-            yield path, -1 if added == "-" else int(added) + int(removed)
+            yield _unquoted(path), -1 if added == "-" else int(added) + int(removed)
+
+
+def _unquoted(path: str) -> str:
+    """A path as it is, where git has put it in quotes for its letters: its escapes are those of Python's bytes."""
+    if not path.startswith('"'):
+        return path
+    return bytes(ast.literal_eval(f"b{path}")).decode("utf-8", "surrogateescape")
 
 
 def _unfit(entry: Entry) -> str | None:

@@ -1,4 +1,4 @@
-"""The shipped data set out of the cache: three files and their card, without a source line.
+"""The shipped data set out of the cache: a file a kind and their card, without a source line.
 
 What is left out on the way is counted, for the card: what one function, file or strategy has too much of, what says
 the same twice, and what stands near-equal in another split.
@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 from ems_ml import dataset
 from ems_ml.errors import InputError
 from ems_ml.harvest.card import write_card
-from ems_ml.harvest.corpus import Labelled, corpus_events, corpus_folder, histories_folder, replay_events, told_events
+from ems_ml.harvest.corpus import (
+    Labelled,
+    corpus_events,
+    corpus_folder,
+    histories_folder,
+    release_events,
+    releases_folder,
+    replay_events,
+    told_events,
+)
 from ems_ml.harvest.ledgers import Ledgers, LeftOut, cached_ledgers, read_ledgers, write_ledgers
 from ems_ml.ports import Redactor
 from ems_ml.source.shapes import known_token
@@ -71,6 +80,7 @@ def build_dataset(
         "replay": replay_events(histories),
         "fault": corpus_events(corpus_folder(cache)),
         "told": told_events(histories),
+        dataset.RELEASE: release_events(releases_folder(cache)),
     }
     left_out: LeftOut = Counter()
     rows = [
@@ -97,7 +107,7 @@ def build_dataset(
         rows=len(frame),
         groups=frame["group"].nunique(),
         projects=frame["project"].nunique(),
-        kinds={kind: int((frame["kind"] == kind).sum()) for kind in dataset.KINDS},
+        kinds={kind: int((frame["kind"] == kind).sum()) for kind in dataset.FILES},
     )
 
 
@@ -169,17 +179,16 @@ def _told_and_replayed(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
 
 def _of_the_run(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
     """Rows with an error that so many faults of a project give that it tells of how they were run, and of none."""
-    faults: dict[str, set[str]] = {}
+    faults: dict[object, set[str]] = {}
     alike: dict[object, set[str]] = {}
-    for row in rows:
-        if row["kind"] == "fault":
-            faults.setdefault(row["project"], set()).add(row["group"])
-            alike.setdefault(dataset.error_key(row), set()).add(row["group"])
-    for row in rows:
-        if row["kind"] == "fault":
-            most = max(ALIKE, MOST_ALIKE * len(faults[row["project"]]))
-            if len(alike[dataset.error_key(row)]) > most:
-                yield row, "the same error from many faults of the project: of the run, and of none of them"
+    planted = [row for row in rows if row["kind"] in dataset.PLANTED]
+    for row in planted:
+        faults.setdefault((row["kind"], row["project"]), set()).add(row["group"])
+        alike.setdefault((row["kind"], dataset.error_key(row)), set()).add(row["group"])
+    for row in planted:
+        most = max(ALIKE, MOST_ALIKE * len(faults[row["kind"], row["project"]]))
+        if len(alike[row["kind"], dataset.error_key(row)]) > most:
+            yield row, "the same error from many faults of the project: of the run, and of none of them"
 
 
 def _enough_of_function(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
@@ -221,9 +230,12 @@ def _enough_of_strategy(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
 
 
 def _near_equal(rows: Sequence[Row]) -> Iterator[tuple[Row, str]]:
-    """Rows whose trace, or whose fix, stands in a split that judges more strictly, too."""
+    """Rows whose trace, or whose fix, stands in a split that judges more strictly, too.
+
+    Faults in several versions come last: they push nothing of the other kinds out.
+    """
     seen: dict[object, str] = {}
-    for row in sorted(rows, key=lambda row: _WORTH.index(row["split"])):
+    for row in sorted(rows, key=lambda row: (row["kind"] == dataset.RELEASE, _WORTH.index(row["split"]))):
         split = str(row["split"])
         found = (("trace", dataset.twin_key(row)), ("fix", dataset.fix_key(row)))
         keys = [(name, key) for name, key in found if key is not None]

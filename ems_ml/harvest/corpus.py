@@ -1,4 +1,5 @@
-"""What the cache holds, as events with their labels: planted faults, replayed crashes, told fixes.
+"""What the cache holds, as events with their labels: planted faults, also in several versions, replayed crashes, told
+fixes.
 
 The events have real lines (`Frame.code`) where a trace has them; the shipped data, made by `ems_ml.harvest.compose`,
 have none. Labels are columns of `ems_ml.dataset.COLUMNS`, but for `split`; lines of a change come as shapes only.
@@ -30,6 +31,11 @@ def corpus_folder(cache: Path) -> Path:
     return cache / "harvest" / f"v{HARVEST_VERSION}"
 
 
+def releases_folder(cache: Path) -> Path:
+    """Where faults in several versions are kept, a corpus and its ledgers a package: `cache` is `Settings.cache`."""
+    return corpus_folder(cache) / "releases"
+
+
 def histories_folder(cache: Path) -> Path:
     """Where the walks over histories keep their projects: `cache` is `Settings.cache`."""
     return cache / "history" / f"v{HISTORY_VERSION}"
@@ -45,28 +51,28 @@ def corpus_events(folder: Path) -> Iterator[Labelled]:
         for record in read_corpus(ledger_file.with_name("corpus.jsonl")):
             if record["outcome"] != KEPT:
                 continue
-            fault = record["fault"]
-            condition = fault.get("condition")
-            removed, added = _difference(fault.get("after", ()), fault.get("before", ()))
-            labels = {
-                "version": ledger["version"],
-                "kind": "fault",
-                "group": fault["id"],
-                "strategy": fault["strategy"],
-                "strategies": ({"name": fault["strategy"], "score": 1.0},),
-                "fault_file": fault.get("file") or "",
-                "fault_line": fault.get("line"),
-                "fault_function": fault.get("function") or "",
-                "fault_note": fault.get("note") or "",
-                "removed": removed,
-                "added": added,
-                "condition": json.dumps(condition, sort_keys=True) if condition else "",
-                "python": ledger["python"],
-                "harvest": HARVEST_VERSION,
-            }
+            labels = _of_fault("fault", record["fault"]["id"], ledger, record["fault"])
             for trace in record["traces"]:
-                event = _event(trace, fault["id"], project_name(ledger["package"]), ledger["version"])
+                event = _event(trace, labels["group"], project_name(ledger["package"]), ledger["version"])
                 yield event, {**labels, "test": trace["test"].partition("[")[0], "text": trace["text"]}
+
+
+def release_events(folder: Path) -> Iterator[Labelled]:
+    """Each trace that counts of the faults that were planted in several versions, in a `releases_folder`.
+
+    The cause is that of the fault in the newest version, in whichever version it was planted.
+    """
+    for ledger_file in sorted(folder.glob("*.json")):
+        ledgers = {one["version"]: one for one in json.loads(ledger_file.read_text(encoding="utf-8"))}
+        for record in read_corpus(ledger_file.with_suffix(".jsonl")):
+            ledger = ledgers.get(record["version"])
+            if ledger is None or record["outcome"] != KEPT:
+                continue
+            labels = _of_fault("release", record["group"], ledger, record["fault"])
+            for trace in record["traces"]:
+                seed = f"{record['group']} {ledger['version']}"  # two versions may give the same trace
+                event = _event(trace, seed, project_name(ledger["package"]), ledger["version"])
+                yield event, {**labels, "test": trace["test"].partition("[")[0]}
 
 
 def replay_events(folder: Path) -> Iterator[Labelled]:
@@ -125,6 +131,28 @@ def told_events(folder: Path) -> Iterator[Labelled]:
             )
 
 
+def _of_fault(kind: str, group: str, ledger: Mapping[str, Any], fault: Mapping[str, Any]) -> dict[str, Any]:
+    """What the traces of a planted fault have in common."""
+    condition = fault.get("condition")
+    removed, added = _difference(fault.get("after", ()), fault.get("before", ()))
+    return {
+        "version": ledger["version"],
+        "kind": kind,
+        "group": group,
+        "strategy": fault["strategy"],
+        "strategies": ({"name": fault["strategy"], "score": 1.0},),
+        "fault_file": fault.get("file") or "",
+        "fault_line": fault.get("line"),
+        "fault_function": fault.get("function") or "",
+        "fault_note": fault.get("note") or "",
+        "removed": removed,
+        "added": added,
+        "condition": json.dumps(condition, sort_keys=True) if condition else "",
+        "python": ledger["python"],
+        "harvest": HARVEST_VERSION,
+    }
+
+
 def _of_commit(kind: str, project: str, record: Mapping[str, Any], fix: Mapping[str, Any]) -> dict[str, Any]:
     """What the fixes of a history have in common. A commit is one cause, whether told or replayed."""
     commit = record["commit"]
@@ -162,9 +190,9 @@ def _shapes(lines: Sequence[str]) -> list[list[str]]:
     return [tokens for tokens in found if tokens][:MOST_CHANGED]
 
 
-def _event(trace: Mapping[str, Any], group: str, project: str, version: str) -> ErrorEvent:
+def _event(trace: Mapping[str, Any], seed: str, project: str, version: str) -> ErrorEvent:
     return ErrorEvent(
-        id=digest({**trace, "message": f"{group} {trace['message']}"}),
+        id=digest({**trace, "message": f"{seed} {trace['message']}"}),
         error=_record(trace),
         chain=tuple(_record(cause) for cause in trace["chain"]),
         parser="harvest",

@@ -142,7 +142,7 @@ def _harvest(prepared: Prepared, order: _Order, post: Post) -> PackageLedger:
             left_out=left_out,
             notes=list(prepared.notes),
         )
-        sources = _sources(prepared, reach.lines)
+        sources = own_sources(prepared, reach.lines)
         done = set()
         for record in read_corpus(prepared.corpus):
             done.add(record["fault"]["id"])
@@ -165,7 +165,7 @@ def _harvest(prepared: Prepared, order: _Order, post: Post) -> PackageLedger:
                 continue
             healthy = sources[fault.file]
             outcome = worker.try_fault(fault, healthy, reach.choose(fault, healthy, bounds.tests_per_fault))
-            record = {"fault": _told(fault, healthy, prepared), **outcome}
+            record = {"fault": as_record(fault, healthy, prepared), **outcome}
             append(prepared.corpus, record)
             ledger.count(record)
         post.tell(prepared.name, ledger.planted, bounds.per_package, ledger.outcomes[KEPT])
@@ -176,7 +176,7 @@ def _harvest(prepared: Prepared, order: _Order, post: Post) -> PackageLedger:
     return ledger
 
 
-def _sources(prepared: Prepared, files: Iterable[str]) -> dict[str, str]:
+def own_sources(prepared: Prepared, files: Iterable[str]) -> dict[str, str]:
     """The package's own files that tests reach, by path in the tree; its tests are no place for faults."""
     sources = {}
     for file in sorted(files):
@@ -191,7 +191,7 @@ def _sources(prepared: Prepared, files: Iterable[str]) -> dict[str, str]:
     return sources
 
 
-def _told(fault: Fault, healthy: str, prepared: Prepared) -> dict[str, Any]:
+def as_record(fault: Fault, healthy: str, prepared: Prepared) -> dict[str, Any]:
     """The fault as the corpus keeps it, with the lines before and after."""
     file = os.path.relpath(prepared.tree / fault.file, prepared.source)
     before = healthy.splitlines(keepends=True)[fault.start : fault.end]

@@ -11,7 +11,7 @@ from typing import Any
 
 from ems_ml.dataset import project_name
 from ems_ml.errors import InputError
-from ems_ml.harvest.corpus import corpus_folder, histories_folder
+from ems_ml.harvest.corpus import corpus_folder, histories_folder, releases_folder
 
 Ledger = Mapping[str, Any]
 LeftOut = Counter[tuple[str, str, str]]  # kind, project, reason
@@ -20,11 +20,12 @@ FILE = "ledgers.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledgers:
-    """One for each package whose faults were planted, and for each history that was replayed or read."""
+    """One for each package whose faults were planted, each history that was replayed or read, and each version."""
 
     faults: Sequence[Ledger]
     replays: Sequence[Ledger]
     told: Sequence[Ledger]
+    releases: Sequence[Ledger] = ()  # of a package the newest version first
     left_out: Sequence[tuple[str, str, str, int]] = ()  # in building: kind, project, reason, rows
 
     @property
@@ -34,6 +35,7 @@ class Ledgers:
             "fault": {project_name(one["package"]) for one in self.faults},
             "replay": {project_name(one["project"]) for one in self.replays},
             "told": {project_name(one["project"]) for one in self.told},
+            "release": {project_name(one["package"]) for one in self.releases},
         }
 
     def without(self, others: Ledgers) -> Ledgers:
@@ -44,6 +46,7 @@ class Ledgers:
             faults=[one for one in self.faults if project_name(one["package"]) not in gone["fault"]],
             replays=[one for one in self.replays if project_name(one["project"]) not in gone["replay"]],
             told=[one for one in self.told if project_name(one["project"]) not in gone["told"]],
+            releases=[one for one in self.releases if project_name(one["package"]) not in gone["release"]],
             left_out=[one for one in self.left_out if one[1] not in gone[one[0]]],
         )
 
@@ -54,6 +57,7 @@ class Ledgers:
             faults=sorted([*self.faults, *others.faults], key=lambda one: str(one["package"])),
             replays=sorted([*self.replays, *others.replays], key=lambda one: str(one["project"])),
             told=sorted([*self.told, *others.told], key=lambda one: str(one["project"])),
+            releases=sorted([*self.releases, *others.releases], key=lambda one: str(one["package"])),
             left_out=[*self.left_out, *others.left_out],
         )
 
@@ -82,6 +86,11 @@ def cached_ledgers(cache: Path) -> Ledgers:
         faults=read(corpus_folder(cache), "ledger.json"),
         replays=read(histories, "replay-ledger.json"),
         told=read(histories, "told-ledger.json"),
+        releases=[
+            ledger
+            for path in sorted(releases_folder(cache).glob("*.json"))
+            for ledger in json.loads(path.read_text(encoding="utf-8"))
+        ],
     )
 
 

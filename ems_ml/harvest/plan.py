@@ -88,6 +88,32 @@ def edit(before: str, after: str) -> tuple[int, int, tuple[str, ...]]:
     return start, len(old) - tail, tuple(new[start : len(new) - tail])
 
 
+def as_fault(package: str, file: str, healthy: str, injection: Injection) -> Fault | None:
+    """An injection into a file of `NAME==VERSION` as a fault; None where it changes nothing or cannot be made real."""
+    start, end, lines = edit(healthy, injection.source)
+    condition = injection.condition
+    if condition is not None:
+        if f"/{condition.target.partition('.')[0]}/" in f"/{file.removesuffix('.py')}/":
+            return None  # a package cannot lack itself
+        start, end = injection.line - 1, injection.line - 1 + condition.lines
+        lines = tuple(healthy.splitlines(keepends=True)[start:end])
+    if not lines and end == start:
+        return None
+    told = () if condition is None else (condition.kind, condition.target, condition.value)
+    return Fault(
+        id=fault_id(package, file, injection.strategy, start, end, lines, *told),
+        strategy=injection.strategy,
+        file=file,
+        start=start,
+        end=end,
+        lines=lines,
+        line=injection.line,
+        function=injection.function,
+        note=injection.note,
+        condition=condition,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """A seeded, endless-as-needed draw of faults in which no strategy, file or function swamps.
@@ -148,25 +174,5 @@ class Draw:
             self.tell(f"{strategy.name} cannot inject into {file}: {type(error).__name__}: {error}")
 
     def _fault(self, file: str, healthy: str, injection: Injection) -> Fault | None:
-        start, end, lines = edit(healthy, injection.source)
-        condition = injection.condition
-        if condition is not None:
-            if f"/{condition.target.partition('.')[0]}/" in f"/{file.removesuffix('.py')}/":
-                return None  # a package cannot lack itself
-            start, end = injection.line - 1, injection.line - 1 + condition.lines
-            lines = tuple(healthy.splitlines(keepends=True)[start:end])
-        told = () if condition is None else (condition.kind, condition.target, condition.value)
-        fault = Fault(
-            id=fault_id(self.package, file, injection.strategy, start, end, lines, *told),
-            strategy=injection.strategy,
-            file=file,
-            start=start,
-            end=end,
-            lines=lines,
-            line=injection.line,
-            function=injection.function,
-            note=injection.note,
-            condition=condition,
-        )
-        changes = bool(lines) or end > start
-        return fault if changes and self.reach.choose(fault, healthy, 1) else None
+        fault = as_fault(self.package, file, healthy, injection)
+        return fault if fault is not None and self.reach.choose(fault, healthy, 1) else None

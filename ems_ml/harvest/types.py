@@ -131,9 +131,19 @@ class PackageLedger:
         return asdict(self)
 
 
+@dataclass(slots=True, kw_only=True)
+class ReleaseLedger(PackageLedger):
+    """What was done to one version of a package in which the faults of its newest version were sought."""
+
+    newest: str  # the version that they were drawn in, which may be this one
+    sought: int = 0  # faults: those that gave a trace in the newest version
+    moved: int = 0  # of those that were found: in a function of another name or file
+    without: dict[str, int] = field(default_factory=dict)  # those without a counterpart, by reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """One `PackageLedger` for each package that was harvested, and a line for each that could not be."""
+    """One `PackageLedger` for each package (or version) that was harvested, and a line for each that could not be."""
 
     packages: tuple[PackageLedger, ...]
     problems: Mapping[str, str] = field(default_factory=dict)

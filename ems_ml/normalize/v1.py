@@ -28,6 +28,7 @@ _TYPES = (
 )
 _VARIABLE = re.compile(
     r"(?P<keep>(?:" + _NAMED + r")['\"`][\w.]{1,80}['\"`])"
+    r"|(?P<property>\((?:reading|setting|evaluating) ['\"][\w$.]{1,80}['\"]\))"
     r"|(?P<own>['\"]" + _TYPES + r"['\"])"
     r"|(?P<owner>['\"][A-Za-z_][\w.]{0,80}['\"](?=\s+(?:object|and|instance|is not|has no|must|missing)))"
     r"|(?P<email>[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5})"
@@ -78,6 +79,7 @@ class NormalizerV1:
             exact=_exact(event, error.short_type, frames, template),
             text=_text(kinds, template, frames),
             in_test=in_test,
+            scope=_scope(event),
         )
 
 
@@ -93,7 +95,7 @@ def template_of(message: str) -> str:
 
     def placeholder(match: re.Match[str]) -> str:
         kind = str(match.lastgroup)
-        return match.group() if kind in ("keep", "own", "owner") else f"<{kind}>"
+        return match.group() if kind in ("keep", "property", "own", "owner") else f"<{kind}>"
 
     return _VARIABLE.sub(placeholder, text)[:MAX_MESSAGE]
 
@@ -166,6 +168,14 @@ def _exact(event: ErrorEvent, kind: str, frames: Iterable[FrameKey], template: s
     # What is said decides with the place: one function may raise one type for two reasons.
     parts.append(template)
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _scope(event: ErrorEvent) -> str:
+    own = event.own_fingerprint
+    if not own:
+        return ""
+    parts = ["within" if event.by_default else "instead", *own]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _text(kinds: Sequence[str], template: str, frames: Sequence[FrameKey]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from ems_ml.parse.blocks import Node
+from ems_ml.parse.bounds import in_bounds
 from ems_ml.parse.frames import left_out_note
 from ems_ml.ports import Parser
 from ems_ml.types import ErrorEvent, ExceptionRecord, RawReport
@@ -19,10 +20,10 @@ class ParserChain:
     parsers: Sequence[Parser]
 
     def parse(self, report: RawReport) -> ErrorEvent:
-        """The error in `report`; never raises on what a report holds."""
+        """The error in `report`, within the bounds of `ems_ml.parse.bounds`; never raises on what a report holds."""
         for parser in self.parsers:
             if (event := parser.parse(report)) is not None:
-                return event
+                return in_bounds(event)
         raise LookupError("the last parser of a chain must always answer")
 
 

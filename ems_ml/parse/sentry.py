@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,16 +10,25 @@ from typing import Any
 
 from ems_ml.parse.base import event_id
 from ems_ml.parse.blocks import CHAIN_LENGTH, MESSAGE_CHARS
+from ems_ml.parse.fingerprint import MOST_PARTS, client_fingerprint
 from ems_ml.parse.frames import bounded, left_out_note
 from ems_ml.parse.languages import readers
+from ems_ml.parse.lines import HEAD_CHARS, TAIL_CHARS
 from ems_ml.parse.platforms import language_of, role_on
 from ems_ml.parse.text import read_text
 from ems_ml.types import ErrorEvent, ExceptionRecord, Form, Frame, RawReport, Role
 
 _ATTRIBUTES = ("environment", "level", "logger", "server_name", "transaction", "platform", "dist")
 _TAGS = 50
+#: So many characters of a name or a value are looked at, and of a message, which may hold a whole trace.
+FIELD_CHARS = 4_000
+MESSAGE_READ = HEAD_CHARS + TAIL_CHARS
+#: A message is filled in up to so many characters; else its template stands for it.
+FILLED_CHARS = 1_000_000
 _MODULES = 5_000
 _SOURCES = {"__cause__": "cause", "__context__": "context"}
+#: A conversion whose width or precision is given beside it, or has four digits and more.
+_WIDE = re.compile(r"%(?:\([^)]{0,200}\))?[-+ #0]*(?:\d{0,3}\.)?(?:\*|\d{4})")
 #: Modules that Python does not print before an exception's name.
 _UNNAMED_MODULES = frozenset({"", "builtins", "exceptions", "__main__"})
 
@@ -57,14 +67,16 @@ class SentryParser:
 def _dressed(event: ErrorEvent, report: RawReport, template: str, notes: dict[str, str]) -> ErrorEvent:
     """`event` with what stands beside the exception in a Sentry event."""
     payload = report.payload or {}
-    return event.with_(
+    dressed = event.with_(
         time=_time(payload.get("timestamp")) or report.time,
         release=_text(payload.get("release")) or report.release,
         template=template or None,
-        fingerprint=_fingerprint(payload.get("fingerprint")),
         attributes={**event.attributes, **_attributes(payload), **notes},
         modules=_strings(payload.get("modules"), _MODULES),
     )
+    given = payload.get("fingerprint")
+    parts = [_text(part, MESSAGE_CHARS) for part in given[:MOST_PARTS]] if isinstance(given, list) else []
+    return dressed.with_(fingerprint=client_fingerprint([part for part in parts if part], dressed))
 
 
 def _exceptions(payload: Mapping[str, Any], language: str) -> tuple[list[ExceptionRecord], dict[str, str]]:
@@ -84,7 +96,7 @@ def _exceptions(payload: Mapping[str, Any], language: str) -> tuple[list[Excepti
         records.append(
             ExceptionRecord(
                 type=_qualified(value),
-                message=_text(value.get("value"))[:MESSAGE_CHARS],
+                message=_text(value.get("value"), MESSAGE_CHARS),
                 frames=frames,
                 relation=None if index == 0 else _relation(value.get("mechanism")),
             )
@@ -113,7 +125,7 @@ def _frames(stack: object, language: str) -> tuple[tuple[Frame, ...], dict[str, 
 def _frame(given: Mapping[str, Any], language: str) -> Frame:
     language = language_of(_text(given.get("platform"))) if given.get("platform") else language
     frame = Frame(
-        file=_text(given.get("abs_path")) or _text(given.get("filename")),
+        file=_path(given.get("abs_path")) or _path(given.get("filename")),
         function=_text(given.get("function")),
         line=_integer(given.get("lineno")),
         module=_text(given.get("module")) or _text(given.get("package")) or None,
@@ -144,14 +156,19 @@ def _message(payload: Mapping[str, Any]) -> tuple[str, str]:
     """The message as a person reads it, and its template where one was given."""
     entry = payload.get("logentry") or payload.get("sentry.interfaces.Message") or payload.get("message")
     if isinstance(entry, Mapping):
-        template = _text(entry.get("message"))
-        formatted = _text(entry.get("formatted")) or _filled(template, entry.get("params"))
+        template = _text(entry.get("message"), MESSAGE_READ)
+        formatted = _text(entry.get("formatted"), MESSAGE_READ) or _filled(template, entry.get("params"))
         return formatted, template if entry.get("params") or formatted != template else ""
-    return _text(entry), ""
+    return _text(entry, MESSAGE_READ), ""
 
 
 def _filled(template: str, params: object) -> str:
-    if not params:
+    """The template with its parameters, where that does not grow beyond all bounds: a width may ask for a gigabyte."""
+    if not params or _WIDE.search(template):
+        return template
+    values = params.values() if isinstance(params, Mapping) else params if isinstance(params, list) else [params]
+    longest = max((len(str(value)) for value in values), default=0)
+    if len(template) + template.count("%") * (longest + 999) > FILLED_CHARS:
         return template
     try:
         return template % (tuple(params) if isinstance(params, list) else params)
@@ -184,11 +201,6 @@ def _attributes(payload: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def _fingerprint(given: object) -> tuple[str, ...]:
-    parts = tuple(_text(part) for part in given if _text(part)) if isinstance(given, list) else ()
-    return () if parts in ((), ("{{ default }}",), ("{{default}}",)) else parts
-
-
 def _time(given: object) -> datetime | None:
     """RFC 3339 or seconds since 1970, as a timezone-aware time."""
     try:
@@ -219,10 +231,15 @@ def _strings(given: object, limit: int) -> dict[str, str]:
     return {_text(key): _text(value) for key, value in pairs[:limit] if _text(key) and _text(value)}
 
 
-def _text(given: object) -> str:
+def _text(given: object, most: int = FIELD_CHARS) -> str:
     if isinstance(given, str):
-        return given
+        return given[:most]
     return str(given) if isinstance(given, (int, float)) and not isinstance(given, bool) else ""
+
+
+def _path(given: object) -> str:
+    """A long path keeps its end, which says more."""
+    return given[-FIELD_CHARS:] if isinstance(given, str) else _text(given)
 
 
 def _integer(given: object) -> int | None:

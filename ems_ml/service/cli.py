@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "harvest": ("harvest", "Make training data out of healthy packages."),
     "train": ("train", "Fit the models on historical errors, or on your own."),
     "models": ("models", "Which models are in use, and the way back."),
+    "regroup": ("regroup", "What other models would change, the change, and the way back."),
     "evaluate": ("evaluate", "Judge the models beside their baselines."),
     "serve": ("serve", "API, worker, dashboard and monitor, supervised."),
     "key": ("key", "Make a project and a key to send errors with."),

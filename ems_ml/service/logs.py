@@ -21,7 +21,7 @@ from typing import Any
 from pythonjsonlogger.json import JsonFormatter
 
 from ems_ml.errors import UsageError
-from ems_ml.events import Bus, EventDropped, EventReceived, FixTried, Happened, PatternChanged
+from ems_ml.events import Bus, EventDropped, EventReceived, FixTried, Happened, PatternChanged, PatternsRegrouped
 from ems_ml.settings import Settings
 
 MAX_BYTES = 20_000_000
@@ -134,7 +134,7 @@ def turn(path: Path, *, max_bytes: int = MAX_BYTES, keep: int = KEEP) -> bool:
 
 def follow(bus: Bus) -> None:
     """Write down what happens on the bus, with the ids that it is about. (The line itself logs what it grouped.)"""
-    bus.subscribe(_write, EventReceived, EventDropped, PatternChanged, FixTried)
+    bus.subscribe(_write, EventReceived, EventDropped, PatternChanged, PatternsRegrouped, FixTried)
 
 
 def _write(happened: Happened) -> None:
@@ -145,6 +145,8 @@ def _write(happened: Happened) -> None:
             log.warning("dropped: %s", reason, extra={"event": event, "project": project})
         case PatternChanged(pattern=pattern, action=action):
             log.info("decided: %s", action, extra={"pattern": pattern})
+        case PatternsRegrouped(project=project, number=number, undone=undone):
+            log.info("regrouping R%d %s", number, "undone" if undone else "applied", extra={"project": project})
         case FixTried(event=event, pattern=pattern, verdict=verdict, strategy=strategy):
             log.info("fix: %s", verdict.value, extra={"event": event, "pattern": pattern, "strategy": strategy})
         case _:

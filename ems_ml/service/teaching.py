@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ems_ml.build import Gathered, Looked, OwnTrained, System, Version, look_at, train_own
+from ems_ml.build import Gathered, Looked, OwnTrained, System, Version, look_at, train_decisions, train_own
 from ems_ml.build import versions as kept_versions
 from ems_ml.errors import UsageError
 
@@ -77,6 +77,18 @@ def train(
         **more,
     )
     return trained_to_json(made)
+
+
+def learn_decisions(system: System, *, adopt: bool | None = None, track: bool = True) -> dict[str, Any]:
+    """Learn from people's decisions; answers what `ems train --decisions --json` prints (`docs/api/train.md`)."""
+    made = train_decisions(system, adopt=adopt, track=track)
+    return {
+        "version": made.version.name if made.version else None,
+        "adopted": made.adopted,
+        "said": made.said,
+        "projects": [asdict(one) for one in made.projects],
+        "run": made.version.run if made.version else None,
+    }
 
 
 def looked_to_json(looked: Looked) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
+from ems_ml.types import FrameKey, Role, Signature
+
 T = TypeVar("T")
 
 
@@ -36,6 +38,20 @@ def loads(kind: type[T], text: str) -> T:
     """The value of that type which `dumps` wrote."""
     loaded: T = _adapter(kind).validate_json(text)
     return loaded
+
+
+def loads_signature(text: str) -> Signature:
+    """`loads(Signature, text)` of what `dumps` wrote, unvalidated: in a quarter of the time, for it is read often."""
+    told = json.loads(text)
+    told["types"] = tuple(told["types"])
+    told["frames"] = tuple(_frame_key(frame) for frame in told["frames"])
+    return Signature(**told)
+
+
+def _frame_key(told: dict[str, Any]) -> FrameKey:
+    told["role"] = Role(told["role"])
+    told["shape"], told["words"] = tuple(told["shape"]), tuple(told["words"])
+    return FrameKey(**told)
 
 
 def plain(value: Any) -> Any:

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import DuplicateEvent, LostRace
-from ems_ml.ports import NEAR, Candidates
-from ems_ml.store import counters, patterns
+from ems_ml.ports import NEAR, PER_PATTERN, Candidates, Opinion
+from ems_ml.store import counters, opinions, patterns
 from ems_ml.store.codec import dumps, from_plain, loads, plain
 from ems_ml.store.database import Database
 from ems_ml.store.exemplars import Exemplars, Index
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 # Built once: a statement costs more to build than to run.
 _STATE = select(project.c.sequence, project.c.epoch).where(project.c.name == bindparam("name"))
 _OF_KEY = select(exact.c.pattern).where(exact.c.project == bindparam("name"), exact.c.key == bindparam("key"))
+
+_WAITED = delete(inbox).where(
+    inbox.c.project == bindparam("of"), inbox.c.id == bindparam("event"), inbox.c.problem.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +52,17 @@ class StoredEvent:
 class Events:
     """The events of all projects. Safe for threads; each process holds its own index and reads on from the others'."""
 
-    def __init__(self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None) -> None:
+    def __init__(
+        self, database: Database, new_index: Callable[[], Index], encoder: str, indexes: Path | None = None
+    ) -> None:
         self._database = database
         self._exemplars = Exemplars(new_index, encoder, indexes)
         self._lock = threading.RLock()
+
+    @property
+    def encoder(self) -> str:
+        """The version of the encoder whose vectors are compared."""
+        return self._exemplars.encoder
 
     def compare_with(self, encoder: str) -> None:
         """From now on hold the exemplars of this version of the encoder: other models were put to use."""
@@ -69,15 +80,20 @@ class Events:
             near = held.index.near(signature, vector, NEAR)
             if known is not None:
                 present = set(near)
-                near += [one for one in self._exemplars.of_pattern(connection, known) if one not in present]
+                newest = self._exemplars.of_pattern(connection, known)[
+                    -PER_PATTERN:
+                ]  # one that was merged may have many
+                near += [one for one in newest if one not in present]
             example = patterns.read(connection, known).example if known is not None else ""
             return Candidates(
                 exact=known,
                 near=tuple(self._exemplars.read(connection, event.project, near)),
                 example=example,
                 decided=known in held.decided,
+                bound=held.decided,
                 apart=held.apart,
                 sequence=state.sequence,
+                epoch=state.epoch,
                 common=held.index.common,
             )
 
@@ -102,12 +118,18 @@ class Events:
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
         """See `ems_ml.ports.Store.commit`."""
         time = event.time or datetime.now(UTC)
         key = identity(event, signature)
         with self._database.write() as connection:
-            sequence = patterns.lock_project(connection, event.project)
+            sequence, epoch = patterns.lock_project(connection, event.project)
+            if epoch != candidates.epoch:
+                raise LostRace(
+                    f"somebody decided or regrouped in project {event.project}",
+                    hint="group again; this is done for you",
+                )
             known = _pattern_of_key(connection, event.project, key)
             if known != candidates.exact:
                 raise LostRace(
@@ -115,7 +137,6 @@ class Events:
                     hint="group again; this is done for you",
                 )
             if assignment.decision is Decision.JOINED:
-                assignment = patterns.followed(connection, assignment)
                 patterns.count_event(connection, assignment.pattern, time, plain(tuple(strategies)))
             elif sequence != candidates.sequence:
                 raise LostRace(
@@ -126,46 +147,54 @@ class Events:
                 patterns.make(connection, event, signature, assignment, strategies, time)
             try:
                 with connection.begin_nested():
-                    connection.execute(
-                        insert(events).values(
-                            id=event.id,
-                            project=event.project,
-                            pattern=assignment.pattern,
-                            exact=key,
-                            time=time,
-                            source=event.source,
-                            search=_search_text(event),
-                            event=dumps(event),
-                            assignment=dumps(assignment),
-                            strategies=plain(tuple(strategies)),
-                            versions=dict(versions),
-                            ms=ms,
-                        )
+                    stored = connection.execute(
+                        insert(events).returning(events.c.number),
+                        {
+                            "id": event.id,
+                            "project": event.project,
+                            "pattern": assignment.pattern,
+                            "exact": key,
+                            "time": time,
+                            "source": event.source,
+                            "search": _search_text(event),
+                            "event": dumps(event),
+                            "assignment": dumps(assignment),
+                            "strategies": plain(tuple(strategies)),
+                            "versions": dict(versions),
+                            "ms": ms,
+                        },
                     )
+                    number = int(stored.scalar_one())
             except IntegrityError as error:
                 raise DuplicateEvent(
                     f"project {event.project} already holds the event {event.id}", hint="nothing is to be done"
                 ) from error
             if known is None:
-                connection.execute(insert(exact).values(project=event.project, key=key, pattern=assignment.pattern))
+                known_by = {"project": event.project, "key": key, "pattern": assignment.pattern}
+                connection.execute(insert(exact), known_by)
+            # By the encoder of this vector, whatever came since.
+            vectors = {versions.get("encoder", self.encoder): vector}
+            if opinion is not None:
+                opinions.note(connection, number, event.project, opinion, assignment)
+                vectors.setdefault(opinion.encoder, opinion.vector)
             if assignment.decision is not Decision.JOINED or self._wants(
                 connection, event.project, assignment.pattern, signature
             ):
                 connection.execute(
-                    insert(exemplar).values(
-                        project=event.project,
-                        pattern=assignment.pattern,
-                        event=event.id,
-                        encoder=versions.get(
-                            "encoder", self._exemplars.encoder
-                        ),  # that of this vector, whatever came since
-                        signature=dumps(signature),
-                        vector=np.ascontiguousarray(vector, dtype=np.float32).tobytes(),
-                    )
+                    insert(exemplar),
+                    [
+                        {
+                            "project": event.project,
+                            "pattern": assignment.pattern,
+                            "event": event.id,
+                            "encoder": encoder,
+                            "signature": dumps(signature),
+                            "vector": np.ascontiguousarray(of_it, dtype=np.float32).tobytes(),
+                        }
+                        for encoder, of_it in vectors.items()
+                    ],
                 )
-            waited = connection.execute(
-                delete(inbox).where(inbox.c.project == event.project, inbox.c.id == event.id, inbox.c.problem.is_(None))
-            ).rowcount
+            waited = connection.execute(_WAITED, {"of": event.project, "event": event.id}).rowcount
             if not waited:
                 counters.add(connection, "received")  # it came straight to the line, not through the inbox
             if waited > 1:
@@ -220,10 +249,10 @@ class Events:
 
 def identity(event: ErrorEvent, signature: Signature) -> str:
     """The key under which an event is the same beyond doubt: the client's fingerprint where it gave one."""
-    own = [part for part in event.fingerprint if part != "{{ default }}"]
+    own = event.own_fingerprint
     if not own:
         return signature.exact
-    told = [signature.exact] if len(own) < len(event.fingerprint) else []
+    told = [signature.exact] if event.by_default else []
     return hashlib.sha256("\x1f".join(["fingerprint", *told, *own]).encode("utf-8", "replace")).hexdigest()[:32]
 
 

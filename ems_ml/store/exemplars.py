@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from sqlalchemy import Connection, RowMapping, bindparam, func, select
 
-from ems_ml.ports import Exemplar, tells_more
+from ems_ml.ports import PER_PATTERN, Exemplar, tells_more
 from ems_ml.store import decisions
-from ems_ml.store.codec import loads
-from ems_ml.store.schema import exemplar
+from ems_ml.store.codec import loads_signature
+from ems_ml.store.schema import exemplar, regrouping
 from ems_ml.types import Signature
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ _OF_PATTERN = (
     select(exemplar.c.number)
     .where(exemplar.c.pattern == bindparam("pattern"), exemplar.c.encoder == bindparam("encoder"))
     .order_by(exemplar.c.number)
+)
+_UNDONE = (
+    select(func.count())
+    .select_from(regrouping)
+    .where(regrouping.c.project == bindparam("project"), regrouping.c.undone.is_not(None))
 )
 
 
@@ -88,6 +93,7 @@ class Held:
 
     index: Index
     epoch: int
+    undone: int = 0  # regroupings that were undone, which removes exemplars
     apart: frozenset[tuple[str, str]] = frozenset()
     decided: frozenset[str] = frozenset()
     exemplars: dict[int, Exemplar] = field(default_factory=dict)  # those read last
@@ -121,7 +127,11 @@ class Exemplars:
             held = self._held[project] = Held(index, epoch=-1, keep_at=index.scanned)
             self._resume(connection, project, held)
         if held.epoch != epoch:
-            held.epoch = epoch
+            undone = int(connection.execute(_UNDONE, {"project": project}).scalar_one())
+            if held.epoch >= 0 and held.undone != undone:
+                self.rebuild(connection, project)
+                held = self._held[project]
+            held.epoch, held.undone = epoch, undone
             held.apart = decisions.told_apart(connection, project)
             held.decided = decisions.decided(connection, project)
             held.exemplars.clear()
@@ -145,7 +155,7 @@ class Exemplars:
 
     def wants(self, connection: Connection, project: str, pattern: str, signature: Signature) -> bool:
         """Whether an event of a pattern that is known would tell the index something new about it."""
-        held = self.read(connection, project, self.of_pattern(connection, pattern))
+        held = self.read(connection, project, self.of_pattern(connection, pattern)[: 4 * PER_PATTERN])
         return tells_more({one.signature.exact for one in held}, signature)
 
     def of_pattern(self, connection: Connection, pattern: str) -> list[int]:
@@ -267,7 +277,7 @@ def _exemplar(row: RowMapping) -> Exemplar:
     return Exemplar(
         event=row["event"],
         pattern=row["pattern"],
-        signature=loads(Signature, row["signature"]),
+        signature=loads_signature(row["signature"]),
         vector=np.frombuffer(row["vector"], dtype=np.float32),
     )
 

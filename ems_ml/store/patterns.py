@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ems_ml.errors import NotFound
 from ems_ml.store.codec import from_plain, plain
-from ems_ml.store.schema import pattern, project
+from ems_ml.store.schema import pattern, project, regrouped_pattern
 from ems_ml.types import (
     Assignment,
     Decision,
@@ -26,10 +25,16 @@ from ems_ml.types import (
 
 MAX_TITLE = 200
 
+# Built once: a statement costs more to build than to run.
+_PROJECT = select(project.c.name).where(project.c.name == bindparam("of"))
+_ONE_MORE = update(project).where(project.c.name == bindparam("of")).values(sequence=project.c.sequence + 1)
+_SEEN = select(pattern.c.status, pattern.c.first_seen, pattern.c.last_seen).where(pattern.c.id == bindparam("of"))
+_COUNT = update(pattern).where(pattern.c.id == bindparam("of")).values(count=pattern.c.count + 1)
+
 
 def ensure_project(connection: Connection, name: str) -> None:
     """Makes the project where it does not exist."""
-    if connection.execute(select(project.c.name).where(project.c.name == name)).first() is None:
+    if connection.execute(_PROJECT, {"of": name}).first() is None:
         try:
             with connection.begin_nested():
                 connection.execute(insert(project).values(name=name, sequence=0, epoch=0))
@@ -37,11 +42,12 @@ def ensure_project(connection: Connection, name: str) -> None:
             return  # another process made it at the same moment
 
 
-def lock_project(connection: Connection, name: str) -> int:
-    """Locks the project's row until the transaction ends; how many patterns it has made."""
+def lock_project(connection: Connection, name: str) -> tuple[int, int]:
+    """Locks the project's row until the transaction ends; how many patterns it has made, and its epoch."""
     ensure_project(connection, name)
-    query = select(project.c.sequence).where(project.c.name == name).with_for_update()
-    return int(connection.execute(query).scalar_one())
+    query = select(project.c.sequence, project.c.epoch).where(project.c.name == name).with_for_update()
+    row = connection.execute(query).one()
+    return int(row.sequence), int(row.epoch)
 
 
 def make(
@@ -55,22 +61,23 @@ def make(
     """A new pattern with its first event."""
     suggestion = assignment.nearest[0] if assignment.decision is Decision.SUGGESTED else None
     connection.execute(
-        insert(pattern).values(
-            id=assignment.pattern,
-            project=event.project,
-            title=title_of(event, signature),
-            type=column_text(signature.type, 200),
-            status=PatternStatus.OPEN,
-            count=1,
-            first_seen=time,
-            last_seen=time,
-            example=event.id,
-            merged_into=None,
-            strategies=plain(tuple(strategies)),
-            suggestion=None if suggestion is None else plain(suggestion),
-        )
+        insert(pattern),
+        {
+            "id": assignment.pattern,
+            "project": event.project,
+            "title": title_of(event, signature),
+            "type": column_text(signature.type, 200),
+            "status": PatternStatus.OPEN,
+            "count": 1,
+            "first_seen": time,
+            "last_seen": time,
+            "example": event.id,
+            "merged_into": None,
+            "strategies": plain(tuple(strategies)),
+            "suggestion": None if suggestion is None else plain(suggestion),
+        },
     )
-    connection.execute(update(project).where(project.c.name == event.project).values(sequence=project.c.sequence + 1))
+    connection.execute(_ONE_MORE, {"of": event.project})
 
 
 def title_of(event: ErrorEvent, signature: Signature) -> str:
@@ -91,19 +98,15 @@ def column_text(text: str, limit: int) -> str:
 
 def count_event(connection: Connection, pattern_id: str, time: datetime, strategies: list[Any]) -> None:
     """One more event of a pattern. A resolved pattern that comes back is open again."""
-    row = connection.execute(select(pattern).where(pattern.c.id == pattern_id)).mappings().one()
-    reopened = row["status"] == PatternStatus.RESOLVED
-    connection.execute(
-        update(pattern)
-        .where(pattern.c.id == pattern_id)
-        .values(
-            count=pattern.c.count + 1,
-            first_seen=min(row["first_seen"], time),
-            last_seen=max(row["last_seen"], time),
-            strategies=strategies,
-            status=PatternStatus.OPEN if reopened else row["status"],
-        )
-    )
+    row = connection.execute(_SEEN, {"of": pattern_id}).one()
+    reopened = row.status == PatternStatus.RESOLVED
+    changed = {
+        "first_seen": min(row.first_seen, time),
+        "last_seen": max(row.last_seen, time),
+        "strategies": strategies,
+        "status": PatternStatus.OPEN if reopened else row.status,
+    }
+    connection.execute(_COUNT, {"of": pattern_id, **changed})
 
 
 def resolve_id(connection: Connection, pattern_id: str) -> str:
@@ -113,17 +116,19 @@ def resolve_id(connection: Connection, pattern_id: str) -> str:
     while current not in seen:
         seen.add(current)
         row = connection.execute(select(pattern.c.merged_into).where(pattern.c.id == current)).one_or_none()
-        if row is None:
+        leads = row.merged_into if row is not None else _home(connection, current)
+        if row is None and leads is None:
             raise NotFound(f"there is no pattern {pattern_id}", hint="`ems pattern list` shows those there are")
-        if row.merged_into is None:
+        if leads is None:
             break
-        current = row.merged_into
+        current = leads
     return current
 
 
-def followed(connection: Connection, assignment: Assignment) -> Assignment:
-    """The assignment with its pattern's link followed, where a person merged it meanwhile."""
-    return replace(assignment, pattern=resolve_id(connection, assignment.pattern))
+def _home(connection: Connection, pattern_id: str) -> str | None:
+    """Of a pattern that a regrouping made and its undoing removed: the one that most of its events came from."""
+    query = select(regrouped_pattern.c.home).where(regrouped_pattern.c.pattern == pattern_id)
+    return connection.execute(query).scalar()
 
 
 def read(connection: Connection, pattern_id: str) -> Pattern:
@@ -143,6 +148,14 @@ def listed(
         query = query.where(pattern.c.project == project_name)
     query = query.where(pattern.c.status == status if status is not None else pattern.c.status != PatternStatus.MERGED)
     return [of_row(row) for row in connection.execute(query).mappings()]
+
+
+def closed(connection: Connection, project_name: str) -> dict[str, PatternStatus]:
+    """The project's resolved and ignored patterns, with which of the two each is."""
+    query = select(pattern.c.id, pattern.c.status).where(
+        pattern.c.project == project_name, pattern.c.status.in_((PatternStatus.RESOLVED, PatternStatus.IGNORED))
+    )
+    return {row.id: PatternStatus(row.status) for row in connection.execute(query)}
 
 
 def of_row(row: RowMapping) -> Pattern:

@@ -24,7 +24,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 ID = 200  # characters of an event's id
-HEAD = "0001"  # the newest migration, which a fresh database is made at
+HEAD = "0002"  # the newest migration, which a fresh database is made at
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -102,6 +102,7 @@ exemplar = Table(
     Column("encoder", String(120), nullable=False),
     Column("signature", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # an index knows exemplars by number: that of one that was removed must not come again
 )
 
 exact = Table(
@@ -162,4 +163,56 @@ fix_attempt = Table(
     Column("event", String(ID), nullable=False),
     Column("pattern", ForeignKey("pattern.id"), nullable=True, index=True),
     Column("verdict", Text, nullable=False),  # the Verdict as JSON
+)
+
+regrouping = Table(
+    "regrouping",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("run", String(16), nullable=False),  # shared by the projects that were regrouped together
+    Column("project", ForeignKey("project.name"), nullable=False, index=True),
+    Column("time", UtcDateTime, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("models", String(40), nullable=False),
+    Column("models_before", String(40), nullable=False),
+    Column("told", JSON, nullable=False),  # counts, cost, expected errors
+    Column("changes", JSON, nullable=False),  # every merge, split and move, with its example
+    Column("last_event", Integer, nullable=False),  # numbers above these came later
+    Column("last_exemplar", Integer, nullable=False),
+    Column("last_decision", Integer, nullable=False),
+    Column("undone", UtcDateTime, nullable=True),
+    Column("undone_by", String(200), nullable=True),
+)
+
+regrouped = Table(  # every row of the tables of events, exact signatures and exemplars whose pattern was changed
+    "regrouped",
+    metadata,
+    Column("regrouping", ForeignKey("regrouping.number"), primary_key=True),
+    Column("thing", String(10), primary_key=True),  # "event", "exemplar": by number; "exact": by key
+    Column("key", String(64), primary_key=True),
+    Column("was", String(40), nullable=True),  # its pattern before; None where the row was made
+    Column("given", String(40), nullable=False),
+)
+
+regrouped_pattern = Table(
+    "regrouped_pattern",
+    metadata,
+    Column("regrouping", ForeignKey("regrouping.number"), primary_key=True),
+    Column("pattern", String(40), primary_key=True, index=True),  # not a foreign key: undoing removes those made
+    Column("before", JSON, nullable=True),  # what of its row was changed; None where it was made
+    Column("home", String(40), nullable=True),  # of one that was made: where most of its events came from
+    Column("question", JSON, nullable=True),  # what a person was asked about it from then on
+)
+
+second_opinion = Table(  # what the models before would have decided, while both run side by side
+    "second_opinion",
+    metadata,
+    Column("event", ForeignKey("event.number"), primary_key=True),
+    Column("project", ForeignKey("project.name"), nullable=False, index=True),
+    Column("models", String(40), nullable=False),
+    Column("decided_by", String(40), nullable=False),
+    Column("decision", String(20), nullable=False),
+    Column("pattern", String(40), nullable=True),  # None where it would have opened a new one
+    Column("probability", Float, nullable=False),
+    Column("differs", Boolean, nullable=False),
 )

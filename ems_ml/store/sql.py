@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from sqlalchemy import insert, select
 
-from ems_ml.ports import Candidates
+from ems_ml.ports import Candidates, Opinion
 from ems_ml.store import counters, patterns
 from ems_ml.store.codec import dumps, loads
 from ems_ml.store.database import open_database
@@ -19,6 +19,8 @@ from ems_ml.store.events import Events
 from ems_ml.store.exemplars import Index
 from ems_ml.store.inbox import Inbox
 from ems_ml.store.keys import Keys
+from ems_ml.store.opinions import Opinions
+from ems_ml.store.regroupings import Regroupings
 from ems_ml.store.schema import fix_attempt, project
 from ems_ml.types import Assignment, ErrorEvent, Pattern, PatternStatus, RankedStrategy, Signature, Verdict
 
@@ -35,10 +37,14 @@ class SqlStore:
 
     def __init__(self, url: str, *, new_index: Callable[[], Index], encoder: str, indexes: Path | None = None) -> None:
         self.database = open_database(url)
+        self._more: list[Events] = []
+        self._new_index, self._indexes = new_index, indexes
         self.events = Events(self.database, new_index, encoder, indexes)
+        self.opinions = Opinions(self.database)
         self.decisions = Decisions(self.database)
         self.inbox = Inbox(self.database)
         self.keys = Keys(self.database)
+        self.regroupings = Regroupings(self.database)
 
     def candidates(
         self, project: str, event: ErrorEvent, signature: Signature, vector: NDArray[np.float32]
@@ -57,11 +63,18 @@ class SqlStore:
         *,
         candidates: Candidates,
         ms: float = 0.0,
+        opinion: Opinion | None = None,
     ) -> Assignment:
         """See `ems_ml.ports.Store`."""
         return self.events.commit(
-            event, signature, vector, assignment, strategies, versions, candidates=candidates, ms=ms
+            event, signature, vector, assignment, strategies, versions, candidates=candidates, ms=ms, opinion=opinion
         )
+
+    def beside(self, encoder: str) -> Events:
+        """The same events, compared by the vectors of another version of the encoder."""
+        made = Events(self.database, self._new_index, encoder, self._indexes)
+        self._more.append(made)
+        return made
 
     def patterns(self, project: str | None = None, *, status: PatternStatus | None = None) -> list[Pattern]:
         """Patterns, the one with the newest event first."""
@@ -104,7 +117,8 @@ class SqlStore:
             return [(row["time"], loads(Verdict, row["verdict"])) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
-        self.events.close()
+        for one in (self.events, *self._more):
+            one.close()
         self.database.close()
 
     def __enter__(self) -> Self:

@@ -59,8 +59,8 @@ def is_test_path(path: str) -> bool:
     return (
         any(part in ("test", "tests", "testing") for part in parts[:-1])
         or parts[-1].startswith("test_")
-        or parts[-1].endswith("_test.py")
-        or parts[-1] == "conftest.py"
+        or parts[-1].endswith(("_test.py", "_tests.py"))
+        or parts[-1] in ("test.py", "tests.py", "conftest.py")
     )
 
 

@@ -56,19 +56,24 @@ class OwnJudged:
     """How the new ranker did beside the shipped one and the most frequent labels.
 
     known: the same scores on those errors alone whose label is a strategy's name, which the shipped model can know;
-    empty where there are none, or where there are no others.
+    empty where there are none, or where there are no others. comparable: whether there are any.
     """
 
     scores: tuple[Score, ...]
     known: tuple[Score, ...]
     baseline_name: str
+    comparable: bool
     evaluation: dict[str, Any]  # what the page Model health shows, without versions
 
     @property
     def better(self) -> bool:
-        """Surely better than the shipped model at the first place, and not worse there than the most frequent label."""
+        """Surely better than the shipped model at the first place, and not worse there than the most frequent label.
+
+        Where the shipped model knows no label it is no yardstick: then better than the most frequent label.
+        """
         first = self.scores[0]
-        return first.gain_low > 0 and first.value >= first.baseline
+        least = first.value >= first.baseline if self.comparable else first.value > first.baseline
+        return first.gain_low > 0 and least
 
     @property
     def said(self) -> str:
@@ -78,6 +83,12 @@ class OwnJudged:
             f"top 1 is {first.value:.0%}, the shipped model's {first.shipped:.0%} on the same {first.causes} causes"
         )
         between = f"the difference lies between {first.gain_low:+.0%} and {first.gain_high:+.0%}"
+        if first.gain_low > 0 and not self.comparable:  # the shipped model cannot be right: it is no yardstick
+            return (
+                f"{'' if self.better else 'no '}better than naming the most frequent label for the exception type: "
+                f"top 1 is {first.value:.0%}, that is {first.baseline:.0%} on the same {first.causes} causes; "
+                "the shipped model knows none of these labels"
+            )
         if self.better:
             return f"better than the shipped model: {figures}; {between}"
         if first.gain_low > 0:
@@ -159,6 +170,7 @@ def judge_own(
         scores=_scores(orders, test, rows),
         known=_scores(orders, test, known) if 0 < len(known) < len(rows) else (),
         baseline_name=frequent.name,
+        comparable=bool(known),
         evaluation=evaluation,
     )
 

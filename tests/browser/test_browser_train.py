@@ -68,6 +68,12 @@ def test_a_teams_table_is_uploaded_looked_at_learnt_from_and_put_to_use(teacher:
     expect(columns.get_by_role("combobox").nth(1)).to_have_value("Lösung")
     expect(columns.get_by_role("combobox").nth(2)).to_have_value("Aufgetreten am")
     expect(columns).to_contain_text("The parsers read frames in")
+    page.get_by_text("Use it if it is surely better").click()  # another drawing: nothing was chosen by that
+    teacher.rest()
+    page.get_by_text("Use it if it is surely better").click()
+    teacher.rest()
+    expect(columns).to_contain_text("The parsers read frames in")
+    expect(columns).not_to_contain_text("You chose it.")
     seen = page.locator("[class*=st-key-card-read]")
     expect(seen.locator(".ems-facts")).to_contain_text("161")
     expect(seen).to_contain_text("no trace")
@@ -151,6 +157,7 @@ def test_a_guess_can_be_changed_and_what_is_foreign_is_shown_literally(teacher: 
 def test_a_file_that_is_no_table_of_errors_is_told(teacher: Visitor, content: bytes, says: str) -> None:
     page = give(teacher, "wrong.csv", content)
     expect(page.locator(".ems-problem")).to_contain_text(says)
+    expect(page.locator(".ems-problem")).not_to_contain_text("uploads/")
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ems_ml
 from ems_ml.embed import CachedEncoder, StaticEncoder
+from ems_ml.embed.static import CONFIG
+from ems_ml.embed.text import NEWEST
 from ems_ml.embed.tfidf import TfidfEncoder
 from ems_ml.embed.transformer import TransformerEncoder
 from ems_ml.errors import ModelError
@@ -64,7 +68,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
 
 
 def _empty(signature: Signature) -> Signature:
-    return replace(signature, text="", exact="0" * 32)
+    return replace(signature, type="", types=(), message="", template="", frames=(), text="", exact="0" * 32)
 
 
 def test_shape_type_and_length(encoder: Encoder) -> None:
@@ -114,9 +118,42 @@ def test_sentence_transformers_reads_the_shipped_folder_to_the_same_vectors(
 
     _, folder = find_model("encoder", [shipped("models")])
     theirs = SentenceTransformer(str(folder), device="cpu", local_files_only=True).encode(
-        [signature.text for signature in SIGNATURES], normalize_embeddings=True, show_progress_bar=False
+        ems_ml.trace_texts(SIGNATURES), normalize_embeddings=True, show_progress_bar=False
     )
-    np.testing.assert_allclose(static.encode(SIGNATURES), theirs, atol=1e-5)
+    # Theirs are averaged in the half precision of the file.
+    np.testing.assert_allclose(static.encode(SIGNATURES), theirs, atol=2e-3)
+
+
+def test_a_folder_made_for_a_text_of_another_version_is_refused(static: StaticEncoder, tmp_path: Path) -> None:
+    _, folder = find_model("encoder", [shipped("models")])
+    copied = shutil.copytree(folder, tmp_path / "encoder")
+    (copied / CONFIG).write_text('{"text": "trace-99"}')
+    with pytest.raises(ModelError, match="trace-99") as refused:
+        StaticEncoder.load(copied, version="x")
+    assert "newer" in refused.value.hint
+    (copied / CONFIG).unlink()  # the encoders of before did not say: they read the normalizer's text
+    assert StaticEncoder.load(copied, version="x").text == "signature"
+    assert static.text == NEWEST
+
+
+def test_the_card_tells_what_the_folder_holds(static: StaticEncoder) -> None:
+    entry, folder = find_model("encoder", [shipped("models")])
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: sentence-transformers\n")
+    assert f"# {entry.version}\n" in card
+    assert f"vectors of {static.dimension} columns" in card
+    assert f"up to {entry.about['steps']} were kept" in card
+    assert ", ".join(entry.about["trained_on"]) in card
+
+
+def test_a_cache_tells_apart_what_reads_the_same_but_was_raised_elsewhere(static: StaticEncoder) -> None:
+    """The normalizer's text does not say which lines are the application's; an encoder may look."""
+    one = SIGNATURES[0]
+    other = replace(one, frames=(one.frames[0], replace(one.frames[1], in_app=False)))
+    assert one.text == other.text
+    cached = CachedEncoder(static)
+    np.testing.assert_array_equal(cached.encode([one, other]), static.encode([one, other]))
+    assert not np.allclose(*cached.encode([one, other]))
 
 
 def test_a_cache_asks_for_what_it_lacks_and_forgets_the_oldest(static: StaticEncoder) -> None:

@@ -104,13 +104,32 @@ def test_an_exact_signature_that_the_model_doubts_does_not_decide_by_itself() ->
     doubts = replace(toy_pair_model(), forest=stump(0, 2.0, -2.0, -2.0))
     near = [exemplar(an_event("0"), "P-0")]
     grouper = OnlineGrouper(doubts, join=0.9, suggest=0.1)
-    made = assign(grouper, an_event("1"), near, exact="P-0")
+    event = an_event("1", message="'milk'")
+    made = assign(grouper, event, near, exact="P-0")
     assert (made.decision, made.nearest[0].pattern) == (Decision.SUGGESTED, "P-0")
     assert made.probability == pytest.approx(1 / (1 + np.exp(2)), abs=1e-4)
-    bound = assign(grouper, an_event("1"), near, exact="P-0", decided=True)
+    bound = assign(grouper, event, near, exact="P-0", decided=True)
     assert (bound.decision, bound.pattern) == (Decision.JOINED, "P-0"), "a person has decided about that pattern"
     own = assign(grouper, an_event("1", fingerprint=("a",)), near, exact="P-0")
     assert (own.decision, own.pattern) == (Decision.JOINED, "P-0"), "the client has decided"
+    again = assign(grouper, an_event("1"), near, exact="P-0")
+    assert (again.decision, again.pattern) == (Decision.JOINED, "P-0"), "it differs in nothing"
+    bare = [an_event(name, message=message) for name, message in (("0", "order 1"), ("1", "order 2"))]
+    bare = [one.with_(error=replace(one.error, frames=())) for one in bare]
+    repeated = assign(grouper, bare[1], [exemplar(bare[0], "P-0")], exact="P-0")
+    assert (repeated.decision, repeated.pattern) == (Decision.JOINED, "P-0"), "the model knows nothing without frames"
+
+
+def test_a_pattern_with_an_unlike_example_is_asked_about_instead_of_joined() -> None:
+    """So that no chain of errors, each like the one before, becomes one pattern; what a person joined stays joined."""
+    alike, unlike = exemplar(an_event("0", caller="job"), "P-0"), exemplar(an_event("9", where="q"), "P-0")
+    grouper = OnlineGrouper(toy_pair_model(), join=0.9, suggest=0.5)
+    assert assign(grouper, an_event("1"), [alike]).decision is Decision.JOINED
+    made = assign(grouper, an_event("1"), [alike, unlike])
+    assert (made.decision, made.nearest[0].pattern) == (Decision.SUGGESTED, "P-0")
+    assert made.probability == pytest.approx(0.95, abs=1e-4)
+    assert made.why["but unlike"] == "9"
+    assert assign(grouper, an_event("1"), [alike, unlike], bound=frozenset({"P-0"})).decision is Decision.JOINED
 
 
 def test_what_moved_the_probability_is_told(grouper: OnlineGrouper) -> None:

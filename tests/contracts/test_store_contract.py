@@ -317,3 +317,47 @@ def test_half_a_character_does_not_stop_an_event(store: SqlStore) -> None:
     assert kept is not None
     assert kept.event.error.message == "cut here ?"
     assert "cut here ?" in store.pattern(pattern).title
+
+
+WITHIN = "{{ default }}"
+
+
+def test_a_fingerprint_with_our_default_groups_by_both(store: SqlStore) -> None:
+    """Alike by default and of other parts: two patterns. Of the same parts: what was learned decides as ever."""
+    plain = arrive(store, an_event("1"))
+    ana = arrive(store, an_event("2", fingerprint=(WITHIN, "ana")))
+    ben = arrive(store, an_event("3", fingerprint=(WITHIN, "ben")))
+    assert len({plain.pattern, ana.pattern, ben.pattern}) == 3
+    assert {one.decision for one in (plain, ana, ben)} == {Decision.NEW}
+    again = arrive(store, an_event("4", fingerprint=("ben", WITHIN)))
+    assert (again.pattern, again.why["rule"]) == (ben.pattern, "exact signature")
+    alike = arrive(store, an_event("5", fingerprint=(WITHIN, "ana"), caller="job"))
+    assert (alike.pattern, alike.why["rule"], alike.why["fingerprint"]) == (ana.pattern, "learned", [WITHIN, "ana"])
+    other = arrive(store, an_event("6", fingerprint=(WITHIN, "ana"), kind="OSError", where="elsewhere", message="no"))
+    assert other.pattern not in (plain.pattern, ana.pattern, ben.pattern)
+    assert arrive(store, an_event("7", caller="third")).pattern == plain.pattern
+
+
+def test_what_a_fingerprint_gathers_is_no_example_for_others(store: SqlStore) -> None:
+    gathered = arrive(store, an_event("1", fingerprint=("checkout",)))
+    assert arrive(store, an_event("2", caller="job")).pattern != gathered.pattern
+    assert arrive(store, an_event("3", fingerprint=(WITHIN, "checkout"))).pattern != gathered.pattern
+    last = arrive(store, an_event("4", fingerprint=("checkout",), kind="OSError", where="elsewhere"))
+    assert last.pattern == gathered.pattern
+
+
+def test_among_many_tenants_each_still_finds_its_own(store: SqlStore) -> None:
+    """More than an error is compared with: the nearest ones are all of other parts."""
+    patterns = {n: arrive(store, an_event(f"a{n}", fingerprint=(WITHIN, f"tenant {n}"))).pattern for n in range(40)}
+    assert len(set(patterns.values())) == 40
+    for n in (0, 20, 39):
+        joined = arrive(store, an_event(f"b{n}", fingerprint=(WITHIN, f"tenant {n}"), caller="job"))
+        assert (joined.pattern, joined.why["rule"]) == (patterns[n], "learned")
+
+
+def test_what_a_person_merges_stays_together_whatever_the_parts(store: SqlStore) -> None:
+    one = arrive(store, an_event("1", fingerprint=(WITHIN, "ana"))).pattern
+    two = arrive(store, an_event("2", fingerprint=(WITHIN, "ben"))).pattern
+    store.decisions.merge(two, one)
+    assert arrive(store, an_event("3", fingerprint=(WITHIN, "ben"))).pattern == one
+    assert arrive(store, an_event("4", fingerprint=(WITHIN, "ben"), caller="job")).pattern == one

@@ -22,7 +22,7 @@ from ems_ml.parse import ParserChain, default_parsers
 from ems_ml.ports import HasHistory, History, HistoryStrategy, SourceTree, Strategy, Undone
 from ems_ml.source.module import Module
 from ems_ml.strategies import BUILT_IN, STRATEGY_NAMES, load_strategies, recognise
-from ems_ml.strategies.base import first_difference
+from ems_ml.strategies.base import first_difference, is_test_path
 from ems_ml.strategies.environment import mended
 from ems_ml.types import Commit, ErrorEvent, Frame, Proposal, RawReport, SourceFile
 
@@ -39,6 +39,15 @@ PLANTING = pytest.mark.parametrize(
 )
 NOTE = re.compile(r"[A-Za-z' .,`]+")  # no digit, quote, bracket or underscore, as code would have
 MOST_LINES = 12  # that a proposal may touch
+
+
+@pytest.mark.parametrize(
+    ("path", "is_test"),
+    [("shop/tests.py", True), ("shop/cart_tests.py", True), ("test.py", True), ("a/tests/b.py", True),
+     ("shop/latest.py", False), ("contests.py", False)],
+)  # fmt: skip
+def test_no_repair_is_offered_in_a_test(path: str, is_test: bool) -> None:
+    assert is_test_path(path) is is_test
 
 
 class OneFile:

@@ -144,6 +144,27 @@ def test_kinds_are_never_mixed_unasked(shipped_toys: Path) -> None:
     dataset.validate(dataset.load_data(), allowed_shape=allowed, strategies=names)
 
 
+def release_rows() -> list[dict[str, Any]]:
+    """The first planted fault in two versions, to the letter the same trace."""
+    (first, _) = rows()
+    versions = {"2.0": "1" * 32, "1.0": "2" * 32}
+    return [{**first, "kind": "release", "version": version, "event": name} for version, name in versions.items()]
+
+
+def test_faults_in_several_versions_are_there_only_where_they_are_asked_for(shipped_toys: Path) -> None:
+    with pytest.raises(StoreError, match=r"releases\.parquet"):
+        dataset.load_data("release")
+    dataset.write_rows(release_rows(), shipped_toys / "releases.parquet")
+    assert set(dataset.load_data()["kind"]) == set(dataset.load_data(split="train")["kind"]) == {"fault"}
+    assert dataset.load_data("release", "train")["version"].tolist() == ["2.0", "1.0"]
+    everything = dataset.load_data((*dataset.KINDS[:1], dataset.RELEASE))
+    dataset.validate(everything, allowed_shape=allowed, strategies=["guard_none", "guard_empty"])
+    again = [*release_rows(), {**release_rows()[0], "event": "3" * 32}]
+    dataset.write_rows(again, shipped_toys / "releases.parquet")
+    with pytest.raises(InputError, match="repeats another trace"):
+        dataset.validate(dataset.load_data("release"), allowed_shape=allowed)
+
+
 def test_shapes_are_those_of_the_frames(shipped_toys: Path) -> None:
     loaded = dataset.load_data()
     assert list(loaded.columns) == list(dataset.COLUMNS)
@@ -344,6 +365,13 @@ def test_the_shipped_data_keep_their_promises() -> None:
     assert real["project"].nunique() >= 20
     assert (frame["kind"] == "told").sum() >= 1500
     assert set(planted["split"]) == set(dataset.SPLIT_NAMES)
+    several = dataset.load_data("release")
+    names = [strategy.name for strategy in load_strategies()]
+    whole = pd.concat([frame, several], ignore_index=True)
+    dataset.validate(whole, allowed_shape=known_token, strategies=names)
+    judged = several[several["split"] == "test"]
+    assert (judged.groupby("group")["version"].nunique() > 1).sum() >= 150
+    assert judged["project"].nunique() >= 6
     for row in frame[frame["kind"] != "told"].to_dict("records"):
         event = dataset.event_from_row(row)
         assert any(frame.role is Role.APP for frame in event.error.frames), "raised in the package or below it"

@@ -17,7 +17,8 @@ from ems_ml.group.base import Turn
 from ems_ml.group.common import KINDS, Commonness
 from ems_ml.group.views import view
 from ems_ml.normalize import NormalizerV1
-from ems_ml.types import Signature
+from ems_ml.store.codec import dumps, from_plain, loads, loads_signature
+from ems_ml.types import Role, Signature
 
 NORMALIZER = NormalizerV1()
 NEAR = 30
@@ -197,3 +198,13 @@ def test_keys_are_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+def test_a_signature_is_read_fast_and_the_same() -> None:
+    golden = Path(__file__).parents[1] / "golden" / "pair_features.json"
+    for project in json.loads(golden.read_text()):
+        for told in project["signatures"]:
+            signature = from_plain(Signature, told)
+            read = loads_signature(dumps(signature))
+            assert read == signature == loads(Signature, dumps(signature))
+            assert [type(frame.role) for frame in read.frames] == [Role] * len(read.frames)

@@ -234,3 +234,22 @@ def test_batch_clusters_find_the_causes(learned: tuple[list[Signature], Arrivals
     assert adjusted_rand_score(seen.groups[:half], labels) > 0.9
     assert grouper.get_params()["threshold"] == 0.5
     assert PatternGrouper(model=toy_pair_model(), encoder=ENCODER).fit(signatures[:1]).labels_.tolist() == [0]
+
+
+def test_many_errors_are_clustered_by_heaps_as_they_are_by_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [
+        an_event(f"{place}-{caller}", where=f"at_{chr(97 + place)}", caller=f"by_{chr(97 + caller)}", message=message)
+        for place in range(12)
+        for caller in range(6)
+        for message in ("'tea'", "'milk'")
+    ]
+    signatures = [NORMALIZER.normalize(event) for event in made]
+    causes = [event.id.split("-")[0] for event in made]
+    grouper = PatternGrouper(model=toy_pair_model(), encoder=ENCODER)
+    exact = grouper.fit(signatures).labels_
+    assert adjusted_rand_score(causes, exact) == 1
+    monkeypatch.setattr("ems_ml.group.batch.ALL_PAIRS", 1)
+    monkeypatch.setattr("ems_ml.group.batch.AT_ONCE", 5)
+    assert adjusted_rand_score(exact, grouper.fit(signatures).labels_) == 1
+    monkeypatch.setattr("ems_ml.group.batch.TOGETHER", 4)
+    assert Counter(Counter(grouper.fit(signatures).labels_.tolist()).values()) == {8: 12, 4: 12}, "a heap is cut"

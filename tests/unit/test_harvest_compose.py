@@ -13,13 +13,13 @@ import pytest
 from ems_ml import dataset
 from ems_ml.errors import InputError
 from ems_ml.harvest import build_dataset, compose
-from ems_ml.harvest.card import table
 from ems_ml.harvest.compose import Built
+from ems_ml.harvest.markdown import table
 from ems_ml.harvest.reasons import ENOUGH, REASONS, why_few
 from ems_ml.redact import SecretRedactor
 from ems_ml.service import cli
 from ems_ml.strategies import STRATEGY_NAMES
-from tests.toy_cache import fault, frame, replay, told, trace, write_cache, write_history, write_package
+from tests.toy_cache import fault, frame, replay, told, trace, write_cache, write_history, write_package, write_releases
 
 RAISED = frame("shop/prices.py", "total", 3, "return row.price * count")
 
@@ -43,7 +43,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out")
     built = build(cache, out)
-    assert dict(built.kinds) == {"fault": 6, "replay": 2, "told": 3}
+    assert dict(built.kinds) == {"fault": 6, "replay": 2, "told": 3, "release": 0}
     assert (built.rows, built.groups, built.projects) == (11, 11, 6)
     return out
 
@@ -144,7 +144,7 @@ def test_the_command_writes_it(
     out = tmp_path / "data"
     assert cli.run(["harvest", "build", "--out", str(out), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["kinds"] == {"fault": 6, "replay": 2, "told": 3}
+    assert told["kinds"] == {"fault": 6, "replay": 2, "told": 3, "release": 0}
     assert (told["rows"], told["causes"], told["out"]) == (11, 11, str(out))
     assert len(read(out)) == 11
     assert cli.run(["harvest", "build", "--out", str(out)]) == 0
@@ -318,6 +318,58 @@ def test_a_package_and_its_repository_are_one_project(tmp_path: Path) -> None:
     build(tmp_path / "cache", tmp_path / "out")
     found = read(tmp_path / "out")
     assert set(zip(found["project"], found["split"], strict=True)) == {("tabulate", "tune")}
+
+
+def several(project: str, versions: dict[str, list[dict[str, Any]]], cache: Path, **without: int) -> None:
+    write_releases(cache, project, versions, without=without)
+
+
+def test_faults_in_several_versions_have_a_file_of_their_own(cache: Path, out: Path, tmp_path: Path) -> None:
+    data, grown = tmp_path / "data", tmp_path / "cache"
+    shutil.copytree(out, data)
+    shifted = {**RAISED, "line": 9}
+    several(
+        "mistune",
+        {
+            "2.0": [fault(20, "guard_none", trace("KeyError", "'a'", RAISED), trace("KeyError", "'b'", RAISED))],
+            "1.0": [fault(99, "guard_none", trace("KeyError", "'a'", RAISED), trace("KeyError", "'b'", shifted))],
+        },
+        grown,
+        **{"its lines are not there": 3},
+    )
+    built = build(grown, data, add=True)
+    assert dict(built.kinds) == {"fault": 6, "replay": 2, "told": 3, "release": 4}
+    for name in ("faults", "replay", "told"):
+        assert (data / f"{name}.parquet").read_bytes() == (out / f"{name}.parquet").read_bytes()
+    rows = dataset.read_data(data / "releases.parquet")
+    assert rows[["kind", "split", "group"]].drop_duplicates().to_numpy().tolist() == [["release", "test", f"{20:020x}"]]
+    assert rows["version"].tolist() == ["2.0", "2.0", "1.0", "1.0"]
+    assert rows["event"].nunique() == 4, "the same trace in two versions is two events"
+    before, card = ((folder / "README.md").read_text().split("\n## ") for folder in (out, data))
+    changed = [old.split("\n")[0] for old, new in zip(before, card, strict=True) if old != new]
+    assert changed[1:] == ["How it was made, and how to rebuild it", "The same fault in several versions"]
+    assert before[0].partition("The wheel holds")[0] == card[0].partition("The wheel holds")[0]
+    (section,) = [one for one in card if one.startswith("The same fault")]
+    assert "4 traces of 1 causes in 1 packages, 1 causes of them with traces in two versions" in section
+    assert "| mistune | 1.0 | test | 12 | 4 | 3 | 0 | 1 | 1 | 1 | 2 |" in section
+    assert "| its lines are not there | 3 |" in section
+    again = (data / "releases.parquet").read_bytes()
+    write_package(tmp_path / "other", "attrs", [fault(3, "guard_none", trace("OSError", "lost", RAISED))])
+    build(tmp_path / "other", data, add=True)
+    assert (data / "releases.parquet").read_bytes() == again
+
+
+def test_faults_in_several_versions_push_no_other_row_out(tmp_path: Path) -> None:
+    write_package(tmp_path / "cache", "toolz", [fault(1, "guard_none", trace("KeyError", "'a'", RAISED))])
+    several("mistune", {"2.0": [fault(2, "guard_none", trace("KeyError", "'a'", RAISED))]}, tmp_path / "cache")
+    build(tmp_path / "cache", tmp_path / "out")
+    assert read(tmp_path / "out")["project"].tolist() == ["toolz"]
+
+
+def test_there_may_be_nothing_but_faults_in_several_versions(tmp_path: Path) -> None:
+    several("mistune", {"2.0": [fault(2, "guard_none", trace("KeyError", "'a'", RAISED))]}, tmp_path / "cache")
+    build(tmp_path / "cache", tmp_path / "out")
+    assert read(tmp_path / "out")["kind"].tolist() == ["release"]
 
 
 def test_every_strategy_has_a_reason_for_being_rare() -> None:

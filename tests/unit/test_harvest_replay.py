@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from ems_ml.harvest.commits import Candidate, Change
+from ems_ml.harvest.commits import Candidate, Change, Walk, candidates
 from ems_ml.harvest.eras import READY, Era, Layout, ways
 from ems_ml.harvest.replay import needs_new_name
 
@@ -40,6 +43,22 @@ def test_a_name_that_only_the_commit_brings_in_is_a_feature(
     kind: str, message: str, made: Candidate, feature: bool
 ) -> None:
     assert needs_new_name({"type": kind, "message": message}, made) is feature
+
+
+def test_files_with_letters_of_any_language_are_found_in_a_history(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(("git", *who, *arguments), cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    for number in range(2):
+        (tmp_path / "größe.py").write_text(f"def groesse():\n    return {number}\n")
+        (tmp_path / "test_größe.py").write_text(f"def test_it():\n    assert {number} == {number}\n")
+        git("add", ".")
+        git("commit", "-m", "fix")
+    (found,) = candidates(tmp_path, since="2000-01-01", walk=Walk())
+    assert found.sources[0].path == "größe.py"
+    assert found.test_files == ("test_größe.py",)
 
 
 def test_needs_are_had_of_the_commits_own_day_first() -> None:

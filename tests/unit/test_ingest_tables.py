@@ -332,6 +332,15 @@ def test_levels_and_hosts_are_no_labels(tmp_path: Path) -> None:
     assert columns(path)["label"] is None
 
 
+def test_a_column_named_like_a_label_whose_words_never_come_again_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("trace,label\n" + "".join(quoted(TRACE, f"only {n}", by=",") for n in range(30)))
+    table = open_table(path)
+    found = guess([row for row in table.rows() if isinstance(row, Row)], reads=reads, strategies=())
+    assert found.columns.label is None
+    assert found.why["label"] == "label is named like one, but of its 30 values 30 are different"
+
+
 def test_no_column_with_errors_is_told_with_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("name,price\n" + "tea,3\n" * 9)

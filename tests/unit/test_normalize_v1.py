@@ -23,6 +23,9 @@ TEMPLATES = [
     ("f() got an unexpected keyword argument 'x'", "f() got an unexpected keyword argument 'x'"),
     ("cannot import name 'a' from 'b.c' (/usr/lib/b/c.py)", "cannot import name 'a' from 'b.c' (<path>)"),
     ("No module named 'yaml'", "No module named 'yaml'"),
+    ("Cannot read properties of null (reading 'a')", "Cannot read properties of null (reading 'a')"),
+    ("undefined is not an object (evaluating 't.a.b')", "undefined is not an object (evaluating 't.a.b')"),
+    ("failed (reading 'a b') of 'c'", "failed (reading <str>) of <str>"),
     (
         "'<' not supported between instances of 'str' and 'int'",
         "<str> not supported between instances of 'str' and 'int'",

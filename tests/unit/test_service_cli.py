@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from said import Ems, Said
 
+from ems_ml.errors import UsageError
 from ems_ml.service import cli, exit_codes
 from ems_ml.service.commands.fix import show
 from ems_ml.types import Outcome, Verdict
@@ -269,3 +270,16 @@ def test_a_fix_names_the_commit_that_brought_the_error_in(told: bool, capsys: py
     out = capsys.readouterr().out
     assert ("guilty    d1871e7587  2026-11-25  Use stars\n" in out) is told
     assert ("guilty" in out) is told
+
+
+def test_a_projects_in_app_rules_are_obeyed_and_a_broken_one_is_told(ems: Ems, toy_home: Path, trace: Path) -> None:
+    plain = json.loads(ems("classify", trace, "--json", "--dry-run").out)
+    (toy_home / "ems.toml").write_text('[in_app]\ndefault = "stack.abs_path:**/shop/orders.py -app"\n')
+    ruled = json.loads(ems("classify", trace, "--json").out)
+    assert [frame["in_app"] for frame in plain["error"]["frames"]] == [True]
+    assert [frame["in_app"] for frame in ruled["error"]["frames"]] == [False]
+    assert plain["versions"]["normalizer"] == "v1"
+    assert ruled["versions"]["normalizer"].startswith("v1+")
+    (toy_home / "ems.toml").write_text('[in_app]\ndefault = "stack.path:** -app"\n')
+    failed(ems("classify", trace), UsageError.exit_code, "line 1 of the in-app rules", "ems.toml")
+    assert "in-app rules" in ems("doctor").out

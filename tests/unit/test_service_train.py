@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,10 @@ def test_a_teams_tickets_are_learnt_judged_and_put_to_use(ems: Ems, tickets: Pat
     assert first["value"] > first["baseline"] > first["shipped"]  # the shipped model cannot know the team's own words
     assert found["better"] is True
     assert found["adopted"] is True
+    again = json.loads((toy_home / "models" / "versions" / "v2" / "evaluation.json").read_text())["command"]
+    asked = shlex.split(again)[3:]
+    assert asked[0] == tickets.name
+    assert ems("train", "--data", tickets, *asked[1:], "--check", "--json").json["columns"] == found["columns"]
     assert SECRET not in told.out
     assert not any(SECRET.encode() in path.read_bytes() for path in toy_home.rglob("*") if path.is_file())
     listed = {one["name"]: one for one in ems("models", "list", "--json").json}

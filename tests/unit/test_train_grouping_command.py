@@ -42,15 +42,24 @@ def shaped(frame: Frame) -> Frame:
 def row(event: ErrorEvent, project: str, group: str, strategy: str, **labels: Any) -> dict[str, Any]:
     error = replace(event.error, frames=tuple(map(shaped, event.error.frames)))
     own = replace(event, id=f"{project}-{event.id}", project=project, error=error)
-    return dataset.row_from_event(own, **LABELS, group=f"{project}-{group}", strategy=strategy, **labels)
+    told = {**LABELS, **labels}
+    return dataset.row_from_event(own, **told, group=f"{project}-{group}", strategy=strategy)
 
 
 @pytest.fixture
 def toy_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The toy errors as planted faults of three projects; replayed: one of them, and one that nobody has seen."""
+    """The toy errors as planted faults of three projects, some in several versions; replayed: one of them, and one that
+    nobody has seen.
+    """
     made = [one for one in events() if one[0].project == "alpha"]
     faults = [row(*_of(one, project), kind="fault", split=split) for project, split in SPLITS.items() for one in made]
     replayed = [row(*_of(one, name), kind="replay", split="replay") for name in ("alpha", "delta") for one in made[:24]]
+    versions = [
+        row(*_of(one, name), kind="release", split=SPLITS[name], version=f"1.{9 + k * 7 // 5 % 3}")
+        for name in ("beta", "gamma")
+        for k, one in enumerate(made[:24])
+    ]
+    dataset.write_rows(versions, tmp_path / "releases.parquet")
     dataset.write_rows(faults, tmp_path / "faults.parquet")
     dataset.write_rows(replayed, tmp_path / "replay.parquet")
     monkeypatch.setattr(files, "data_folder", lambda: tmp_path)
@@ -101,6 +110,19 @@ def test_every_method_is_judged_on_every_table(
     assert of["ours"]["recall over releases"]["value"] is None
     java = {row["method"]: row["figures"] for row in tables["other languages"]["methods"]}
     assert java["Rollbar's rule"]["recall over releases"]["value"] == 1.0
+
+
+def test_faults_in_several_releases_are_judged_where_they_are_asked_for(
+    toy_home: Path, toy_data: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["evaluate", "grouping", "--data", "release", "--json"]) == exit_codes.OK
+    (one,) = json.loads(capsys.readouterr().out)["tables"]
+    assert (one["name"], one["projects"], one["traces"]) == ("releases", ["gamma"], 24), "the test split alone"
+    assert [row["method"] for row in one["methods"]] == METHODS
+    for row_ in one["methods"]:
+        assert 0 <= row_["figures"]["recall over releases"]["value"] <= 1
+    of = {row_["method"]: row_["figures"]["recall over releases"]["value"] for row_ in one["methods"]}
+    assert of["ceiling"] == 1.0
 
 
 def test_one_set_is_shown_as_tables(toy_home: Path, toy_data: None, capsys: pytest.CaptureFixture[str]) -> None:

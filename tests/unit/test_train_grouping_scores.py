@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 
 from ems_ml.normalize import NormalizerV1
 from ems_ml.train.grouping.curve import reliability
-from ems_ml.train.grouping.scores import figures, sums, values
+from ems_ml.train.grouping.scores import CLUSTERED, figures, of_labels, sums, values
 from ems_ml.train.grouping.stream import Own, Replay, Stream, Taught, Trace
 from ems_ml.types import ErrorEvent, ExceptionRecord
 
@@ -89,6 +89,16 @@ def test_the_interval_spans_what_projects_differ_by() -> None:
     pair = stream("p", "aa")
     figure = figures(sums([good, bad], [pair, pair]))["recall"]
     assert (figure.value, figure.low, figure.high) == (0.5, 0.0, 1.0)
+
+
+def test_labels_alone_are_judged_as_a_replay_that_gives_them() -> None:
+    other = stream("two", "xxyx")
+    further = replay([-np.inf, 0.3, 0.4, 0.6], [0, 1, 0, 1], [0, 0, 1, 0], ".x.x", "....", "....")
+    whole = figures(sums([TOLD, further], [ONE, other]))
+    renamed = [[7, -1, 7, 3, -1, -1], [4, 4, 0, 4]]
+    assert of_labels(renamed, [ONE, other]) == {name: whole[name] for name in CLUSTERED}
+    with pytest.raises(ValueError, match="argument 2 is longer"):
+        of_labels(renamed[:1], [ONE, other])
 
 
 def test_calibration_leaves_out_each_projects_first() -> None:

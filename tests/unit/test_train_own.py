@@ -271,7 +271,7 @@ def scored(gain: tuple[float, float, float], *, value: float = 0.6, baseline: fl
         name="top 1", value=value, low=0.5, high=0.7, shipped=0.5, shipped_low=0.4, shipped_high=0.6, baseline=baseline,
         baseline_low=0.2, baseline_high=0.4, gain=gain[0], gain_low=gain[1], gain_high=gain[2], causes=50,
     )  # fmt: skip
-    return OwnJudged(scores=(one,), known=(), baseline_name="most frequent", evaluation={})
+    return OwnJudged(scores=(one,), known=(), baseline_name="most frequent", comparable=True, evaluation={})
 
 
 @pytest.mark.parametrize(
@@ -287,6 +287,19 @@ def test_what_counts_as_better_is_said_plainly(judged: OwnJudged, better: bool, 
     assert judged.better is better
     assert judged.said.startswith(says) or says in judged.said
     assert "50 causes" in judged.said
+
+
+@pytest.mark.parametrize(
+    ("baseline", "better", "says"), [(0.3, True, "better than naming"), (0.6, False, "no better than naming")]
+)
+def test_where_all_labels_are_own_words_the_shipped_model_is_no_yardstick(
+    baseline: float, better: bool, says: str
+) -> None:
+    judged = replace(scored((0.6, 0.5, 0.7), baseline=baseline), comparable=False)
+    assert judged.better is better
+    assert judged.said.startswith(says)
+    assert "better than the shipped" not in judged.said
+    assert "the shipped model knows none of these labels" in judged.said
 
 
 def test_time_order_is_not_moved_by_a_time_zone(own: OwnErrors) -> None:

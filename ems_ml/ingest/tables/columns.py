@@ -98,8 +98,9 @@ def guess(
         if kind not in found:
             column, reason = chosen(left)
             found[kind] = column
-            if column is not None:
+            if reason:
                 why[kind] = reason
+            if column is not None:
                 left = [one for one in left if one.name != column]
     columns = Columns(trace=trace, label=found["label"], time=found["time"], project=found["project"])
     return Guess(columns=columns, why=why, names=names, sample=tuple(rows))
@@ -178,6 +179,10 @@ def _label(seen: Sequence[_Seen], strategies: Collection[str]) -> tuple[str | No
     ]  # fmt: skip
     if len(unnamed) == 1:
         return unnamed[0].name, f"the only column of words that come again ({len(_different(unnamed[0]))} of them)"
+    alone = [one for one in seen if one.values and _NAMES["label"].search(one.name) and not _NO_LABEL.search(one.name)]
+    if alone:
+        different, values = len(_different(alone[0])), len(alone[0].values)
+        return None, f"{alone[0].name} is named like one, but of its {values:,} values {different:,} are different"
     return None, ""
 
 

@@ -39,10 +39,10 @@ def command(ctx: click.Context, data: Path | None, out: Path | None, seed: int, 
 @command.command("grouping", short_help="Judge grouping beside rules and methods of others.")
 @click.option(
     "--data",
-    type=click.Choice(("fault", "replay", "both")),
+    type=click.Choice(("fault", "replay", "release", "both", "all")),
     default="both",
     show_default=True,
-    help="Planted faults of unseen packages, real crashes of replayed histories, or both.",
+    help="Planted faults of unseen packages, replayed crashes, faults in several releases; both: the first two.",
 )
 @click.option(
     "--language-traces",

@@ -9,7 +9,16 @@ from typing import Any
 
 import click
 
-from ems_ml.build import Bars, Ledger, bring_reports, build_data, harvest, replay_history, tell_history
+from ems_ml.build import (
+    Bars,
+    Ledger,
+    bring_reports,
+    build_data,
+    harvest,
+    harvest_versions,
+    replay_history,
+    tell_history,
+)
 from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes
 from ems_ml.service.commands.common import json_option, opened, print_json, store_option, table
@@ -94,6 +103,54 @@ def _print_ledger(ledger: Ledger) -> None:
         each = f"{sum(one.seconds for one in ledger.packages) / planted:.2f}" if planted else "-"
         rows.append(("all", "", sum(one.tests for one in ledger.packages), planted, *sums, ledger.traces, each))
     table(rows, ("package", "version", "tests", "planted", *outcomes, "traces", "s/fault"))
+
+
+@command.command("releases")
+@click.argument("package", metavar="PACKAGE")
+@click.argument("versions", metavar="VERSION...", nargs=-1, required=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides which faults are tried.")
+@click.option("--per-package", type=click.IntRange(1), default=None, help="Draw at most so many faults.")
+@click.option("--seconds", type=click.FloatRange(1), default=None, help="At most so long a version, once it is ready.")
+@json_option
+def releases(
+    package: str, versions: tuple[str, ...], seed: int, per_package: int | None, seconds: float | None, as_json: bool
+) -> int:
+    """Plant the same faults in several versions of a package, the newest VERSION first.
+
+    Faults are drawn and run in the first version as `ems harvest faults` does. Those that give a trace are sought in
+    the others, also where their lines have shifted or their function has moved, and run there: one cause, told by the
+    tests of several releases. The corpus lies in the cache (EMS_CACHE), apart from that of `ems harvest faults`; a
+    run that was interrupted goes on. The exit code is 15 where an older version could not be harvested.
+    """
+    told = not as_json and sys.stderr.isatty()
+    with opened(process="harvest") as system, Bars() as bars:
+        ledger = harvest_versions(
+            system,
+            package,
+            versions,
+            seed=seed,
+            per_package=per_package,
+            seconds=seconds,
+            progress=bars if told else _quiet,
+        )
+    if as_json:
+        print_json({"versions": [asdict(one) for one in ledger.packages], "problems": dict(ledger.problems)})
+    else:
+        _print_releases(ledger)
+    for version, why in ledger.problems.items():
+        click.echo(f"ems: {version} is not harvested: {why}", err=True)
+    return exit_codes.SOME_FAILED if ledger.problems else exit_codes.OK
+
+
+def _print_releases(ledger: Ledger) -> None:
+    """One line a version, then why faults were not found."""
+    found = [asdict(one) for one in ledger.packages]
+    head = ("package", "version", "tests", "sought", "planted", "moved", "traces")
+    rows = [(*(one[name] for name in head), one["outcomes"]["kept"], sum(one["without"].values())) for one in found]
+    table(rows, (*head, "kept", "no counterpart"))
+    for one in found:
+        for why, count in one["without"].items():
+            click.echo(f"{one['package']} {one['version']}: {count} without a counterpart: {why}")
 
 
 @command.command("history")

@@ -12,7 +12,7 @@ import click
 from ems_ml.build import is_own_data, train_models
 from ems_ml.errors import UsageError
 from ems_ml.service import exit_codes, teaching
-from ems_ml.service.commands.common import json_option, opened, percent, print_json, shorten, table
+from ems_ml.service.commands.common import json_option, opened, percent, print_json, shorten, store_option, table
 from ems_ml.service.commands.evaluate import show
 
 STEPS = {
@@ -28,6 +28,7 @@ STEPS = {
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Your own errors: a file or folder; default: the shipped."
 )
+@click.option("--decisions", is_flag=True, help="What people merged, split and told apart, instead of data.")
 @click.option("--trace-column", metavar="NAME", help="Where the trace stands; default: guessed.")
 @click.option("--label-column", metavar="NAME", help="Where the label stands; default: guessed.")
 @click.option("--time-column", metavar="NAME", help="When it happened; - for none; default: guessed.")
@@ -42,9 +43,11 @@ STEPS = {
 @click.option("--encoder", is_flag=True, help="Train the encoder too, instead of keeping the one in use.")
 @click.option("--no-track", is_flag=True, help="Do without MLflow (the extra [train]).")
 @click.option("--seed", type=int, default=0, show_default=True)
+@store_option
 @json_option
 def command(
     data: Path | None,
+    decisions: bool,
     trace_column: str | None,
     label_column: str | None,
     time_column: str | None,
@@ -57,6 +60,7 @@ def command(
     encoder: bool,
     no_track: bool,
     seed: int,
+    store: str | None,
     as_json: bool,
 ) -> int:
     """Fit the models and judge them on what they never saw. Every run is tracked in MLflow.
@@ -66,16 +70,31 @@ def command(
     your own labels, the strategies' names or words of yours; it is compared with the shipped one on the same held-out
     part, and put to use where it is surely better. Every set is kept: ems models list.
 
+    With --decisions the grouper learns what people merged, split and told apart in each project; it is put to use where
+    it foretells their decisions better.
+
     The exit code is 15 where some rows could not be read; the report says which.
     """
     given = {"trace": trace_column, "label": label_column, "time": time_column, "project": project_column}
     columns = teaching.column_options(given)
     own = data is not None and (any(given.values()) or encoding or check or not is_own_data(data))
+    if decisions and (data is not None or any(given.values()) or encoding or check or encoder or out or sample):
+        raise UsageError(
+            "--decisions learns from the store", hint="leave out --data and what belongs to it, --encoder and --out"
+        )
+    if store is not None and not decisions:
+        raise UsageError("--store is for --decisions", hint="ems train --decisions --store URL")
+    if decisions:
+        with opened(process="train", store=store) as system:
+            answer = teaching.learn_decisions(system, adopt=adopt, track=not no_track)
+        print_json(answer) if as_json else show_decisions(answer)
+        return exit_codes.OK
     if own and (encoder or out is not None):
         raise UsageError("--encoder and --out are for training on data of our own form", hint="leave them out")
     if not own and (adopt is not None or sample is not None or check or any(given.values())):
         raise UsageError(
-            "columns, --sample, --check and --adopt are for your own data", hint="name it: ems train --data FILE"
+            "columns, --sample, --check and --adopt are for your own data and decisions",
+            hint="name them: ems train --data FILE, or ems train --decisions",
         )
     with opened(process="train") as system:
         if data is not None and own:
@@ -196,4 +215,29 @@ def show_own(answer: Mapping[str, Any]) -> None:
     if answer["adopted"]:
         click.echo(f"{answer['version']} is in use now; ems models rollback goes back")
     else:
+        click.echo(f"{answer['version']} is kept, but not in use; ems models use {answer['version']} puts it to use")
+
+
+def show_decisions(answer: Mapping[str, Any]) -> None:
+    """What decisions taught, as a person reads it."""
+    table(
+        [
+            (
+                one["project"],
+                one["decisions"],
+                one["same"],
+                f"{one['loss_before']:.3f}",
+                f"{one['loss']:.3f}",
+                "yes" if one["used"] else "no",
+            )
+            for one in answer["projects"]
+        ],
+        ("project", "decisions", "the same", "loss before", "loss", "better"),
+    )
+    click.echo("loss: mean -log p of what was decided, each decision foretold from the others of its project")
+    click.echo()
+    click.secho(answer["said"], bold=True, fg="green" if answer["adopted"] else "yellow")
+    if answer["adopted"]:
+        click.echo(f"{answer['version']} is in use now; ems models rollback goes back")
+    elif answer["version"]:
         click.echo(f"{answer['version']} is kept, but not in use; ems models use {answer['version']} puts it to use")

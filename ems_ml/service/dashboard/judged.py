@@ -90,7 +90,7 @@ def confusion(seen: Evaluation) -> None:
 def classes(seen: Evaluation) -> None:
     """Each strategy: how often it was true, and how it was found."""
     with st.container(key="card-classes", height="stretch"):
-        heading("By strategy", "on the packages held out")
+        heading("By strategy", "on the part held out")
         rows = [
             (label(one.name), count(one.support), _number(one.recall), _number(one.precision), _or_blank(one.trained))
             for one in sorted(seen.classes, key=lambda one: -one.support)

@@ -55,15 +55,30 @@ def upload() -> Path | None:
 
 
 def look(data: Path) -> dict[str, Any]:
-    """What the file holds, by the columns that are chosen now; read again only where these have changed."""
+    """What the file holds, by the columns that are chosen now; read again only where these have changed.
+
+    A column that stands as it was guessed is not told to be chosen.
+    """
     told = {kind: st.session_state.get(f"column-{kind}-{data.parent.name}") for kind in teaching.KINDS}
-    columns = {kind: "" if name == NONE else name for kind, name in told.items()}
-    key = (str(data), *columns.items())
-    if st.session_state.get(LOOKED, (None, None))[0] != key:
+    chosen = {kind: "" if name == NONE else name for kind, name in told.items()}
+    name, guessed, found = st.session_state.get(LOOKED, ("", {}, {}))
+    if name != str(data) or (None not in chosen.values() and chosen != _used(found)):
         with st.spinner("Reading the table"):
-            st.session_state[LOOKED] = (key, teaching.look(system(), data, columns=columns, count=True))
-    found: dict[str, Any] = st.session_state[LOOKED][1]
-    return found
+            try:
+                found = teaching.look(system(), data, columns=chosen, count=True)
+            except EmsError as error:  # it names the file as it lies in the data folder
+                raise EmsError(str(error).replace(str(data), data.name), hint=error.hint) from error
+        if name != str(data):
+            guessed = found
+        same = [kind for kind in teaching.KINDS if _used(found)[kind] == _used(guessed)[kind]]
+        found["why"] = {**found["why"], **{kind: guessed["why"].get(kind, "") for kind in same}}
+        st.session_state[LOOKED] = (str(data), guessed, found)
+    return dict(found)
+
+
+def _used(found: Mapping[str, Any]) -> dict[str, str]:
+    """kind -> column, "" where there is none."""
+    return {kind: found["columns"][kind] or "" for kind in teaching.KINDS}
 
 
 def columns(data: Path, found: Mapping[str, Any]) -> dict[str, str | None]:
@@ -89,7 +104,7 @@ def _why(why: str, column: str | None) -> str:
     if why == "told":
         return "You chose it."
     if not column:
-        return "No column was taken for it."
+        return f"No column was taken for it{': ' + why if why and not why.startswith('told') else ''}."
     return why[:1].upper() + why[1:] + "." if why else ""
 
 
@@ -109,7 +124,7 @@ def read(found: Mapping[str, Any]) -> None:
                 ]
             )
         )
-        reasons(found["reasons"])
+        reasons(found["reasons"], none="Nothing is wrong so far; training tells which rows hold no error.")
         labels(found["labels"])
 
 
@@ -126,10 +141,10 @@ def sample(found: Mapping[str, Any]) -> None:
         )
 
 
-def reasons(given: Sequence[Mapping[str, Any]]) -> None:
-    """Why rows are not used, or what is noted about them, with the first places of each."""
+def reasons(given: Sequence[Mapping[str, Any]], *, none: str = "Every row could be read.") -> None:
+    """Why rows are not used, or what is noted about them, with the first places of each; none: said without any."""
     if not given:
-        note("Every row could be read.")
+        note(none)
         return
     body: list[Sequence[object]] = []
     for one in given:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ems_ml.train.grouping.stream import Own, Replay, Stream, Taught, pairs_in
+from ems_ml.train.grouping.stream import Own, Replay, Stream, Taught, numbered, pairs_in
 from ems_ml.train.grouping.tuning import finite
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ FIGURES = (
     *("precision", "recall", "ARI", "patterns per cause", "wrong joins", "asked"),
     *("joined", "known joined", "recall over releases"),
 )
+
+
+CLUSTERED = ("precision", "recall", "ARI", "patterns per cause")  # those that labels alone can tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,22 @@ def of_own(replay: Own, stream: Stream) -> dict[str, float]:
         "release pairs": true - pairs_in(releases),
         "right release pairs": pairs_in(cells) - pairs_in(found),
     }
+
+
+def of_labels(labels: Sequence[Sequence[int]], streams: Sequence[Stream], *, seed: int = 0) -> dict[str, Figure]:
+    """The figures of any clusterer's labels, a sequence a stream, by pairs within projects: `CLUSTERED`.
+
+    The same label means one pattern, whatever its number. They are what `figures` tells of the same labels.
+    """
+    rows = []
+    for given, stream in zip(labels, streams, strict=True):
+        never = np.zeros(len(stream), dtype=bool)
+        rows.append(of_own(Own(labels=numbered(given), joined=never, wrong=never, asked=never), stream))
+    by = {name: np.asarray([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
+    point = own_values({name: np.ones((1, len(rows))) @ column for name, column in by.items()})
+    weights = draws(len(rows), seed=seed)
+    drawn = own_values({name: weights @ column for name, column in by.items()})
+    return {name: _figure(float(point[name][0]), drawn[name]) for name in CLUSTERED}
 
 
 def _wins(known: Numbers, new: Numbers) -> float:

@@ -9,7 +9,7 @@ from ems_ml.service.dashboard.components import empty, page_title
 from ems_ml.service.dashboard.judged import calibration, classes, confusion, figures, provenance, top_k
 from ems_ml.service.dashboard.state import system
 
-page_title("Model health", "How well the models in use did on packages they had never seen, beside a simple baseline.")
+page_title("Model health", "How well the models in use did on errors they had never seen, beside a simple baseline.")
 seen = app.model_health(system())
 if not seen.found:
     with st.container(key="card-none"):

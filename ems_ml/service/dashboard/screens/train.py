@@ -7,6 +7,7 @@ import streamlit as st
 from ems_ml.service import schooling, teaching
 from ems_ml.service.dashboard.components import page_title
 from ems_ml.service.dashboard.decisions import acknowledge
+from ems_ml.service.dashboard.regrouped import regroupings
 from ems_ml.service.dashboard.state import guarded, system
 from ems_ml.service.dashboard.taught import answer, versions
 from ems_ml.service.dashboard.teach import begin, columns, look, progress, read, sample, upload
@@ -31,4 +32,6 @@ if now.status in ("none", "failed"):
             sample(found)
             begin(data, chosen, enough=len(found["labels"]) > 1)
 with guarded():
-    versions(teaching.list_versions(system()))
+    rows = teaching.list_versions(system())
+    versions(rows)
+    regroupings(rows)
