@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from ems_ml.build import System
-from ems_ml.group import ExemplarIndex, OnlineGrouper
+from ems_ml.group import HeldExemplars, OnlineGrouper
 from ems_ml.ports import NEAR
 from ems_ml.train.grouping.ours import Ours
 from ems_ml.train.grouping.stream import Stream
@@ -68,7 +68,7 @@ class Later:
 
 def judged(system: System, grouper: OnlineGrouper, stream: Stream, start: int) -> Later:
     """The errors of the stream from the one numbered `start` on."""
-    ours = Ours(grouper=grouper, encoder=system.encoder, new_index=ExemplarIndex, near=NEAR)
+    ours = Ours(grouper=grouper, encoder=system.encoder, new_index=HeldExemplars, near=NEAR)
     told = ours.taught(stream)
     later = np.arange(len(stream)) >= start
     p = np.clip(told.best, 1e-6, 1 - 1e-6)
