@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from ems_ml.errors import UsageError
 from ems_ml.ports import HistoryStrategy, Strategy
 from ems_ml.source.signs import signs
+from ems_ml.source.wording import wording
 from ems_ml.strategies.arbiter import plain_order, shipped_arbiter
 from ems_ml.strategies.environment import is_script
 from ems_ml.strategies.names import STRATEGIES, STRATEGY_NAMES
@@ -24,6 +25,7 @@ __all__ = [
     "STRATEGIES",
     "STRATEGY_NAMES",
     "load_strategies",
+    "read_change",
     "recognise",
     "recognise_commit",
     "recognise_undoing",
@@ -97,16 +99,8 @@ def recognise_commit(files: Sequence[tuple[str, str]], strategies: Iterable[Stra
     does not know, stands where its own score puts it beside the best of ours. For requirements, scripts and settings,
     and for code that cannot be parsed, it is the strategy's own score, of equals the more specific first.
     """
-    told: Counter[str] = Counter()
-    scores: dict[str, float] = {}
     known = [*strategies]
-    differing = 0
-    for before, after in files:
-        found = Counter[str]() if is_script(before, after) else signs(before, after)
-        told.update(found)
-        differing += bool(found)
-        for strategy in known:
-            scores[strategy.name] = max(strategy.recognise(before, after), scores.get(strategy.name, 0.0))
+    told, scores, differing = read_change(files, known)
     order = plain_order(scores)
     if not order or not told:
         return [(name, scores[name]) for name in order]
@@ -120,6 +114,25 @@ def recognise_commit(files: Sequence[tuple[str, str]], strategies: Iterable[Stra
     others = {name: scores[name] for name in order if name not in STRATEGY_NAMES}
     likely |= {name: min(1.0, best * score / ours) if ours else score for name, score in others.items()}
     return sorted(likely.items(), key=lambda pair: (-pair[1], order.index(pair[0]) if pair[0] in order else len(order)))
+
+
+def read_change(
+    files: Sequence[tuple[str, str]], strategies: Iterable[Strategy]
+) -> tuple[Counter[str], dict[str, float], int]:
+    """What the arbiter judges a change by: its signs, each strategy's own score of it, and how many files differ."""
+    told: Counter[str] = Counter()
+    scores: dict[str, float] = {}
+    differing = 0
+    known = [*strategies]
+    for before, after in files:
+        found = Counter[str]() if is_script(before, after) else signs(before, after)
+        if found:
+            told.update(found)
+            told.update(wording(before, after))
+            differing += 1
+        for strategy in known:
+            scores[strategy.name] = max(strategy.recognise(before, after), scores.get(strategy.name, 0.0))
+    return told, scores, differing
 
 
 def recognise_undoing(message: str, undoes: str | None, strategies: Iterable[Strategy]) -> list[tuple[str, float]]:

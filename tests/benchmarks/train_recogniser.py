@@ -3,7 +3,8 @@
     python tests/benchmarks/train_recogniser.py --histories CLONES [--out FILE]
 
 It learns from the hand labels of `data/labels-train.csv` (fixes of projects that `data/labels.csv` has none of), whose
-commits are read out of CLONES (one folder a project; a commit that two projects share counts once), and from faults
+commits are read out of CLONES (one folder a project; a commit that two projects share counts once; reverts, which no
+diff shows, are left out), and from faults
 planted by the strategies into the files of these commits, drawn by a seed. A table says how often the primary is first,
 and among the first three, in cross-validation by project (six folds, planted faults of a project held out with it), for
 the plain order of the strategies' own scores and for the model; the file is written only where the model is better.
@@ -27,23 +28,22 @@ import numpy as np
 from common import keep, table
 from histories import clones, texts_of
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 
 from ems_ml.dataset import data_folder
 from ems_ml.dataset.splits import project_name
-from ems_ml.source.signs import signs
-from ems_ml.strategies import STRATEGY_NAMES, load_strategies
+from ems_ml.strategies import STRATEGY_NAMES, load_strategies, read_change
 from ems_ml.strategies.arbiter import FORMAT, SHARED, WEIGHTS, Arbiter, features, plain_order, shared_features
-from ems_ml.strategies.environment import is_script
 
 NAMES = tuple(name for name in STRATEGY_NAMES if name != "revert_change")  # which no diff of one commit shows
 PLANTED = 30  # of each strategy
 PER_FILE = 2  # of each strategy
 LOOKED_AT = 30  # places of a strategy in a file
 LARGEST = 60_000  # characters of a file that faults are planted into
-LEAST = 4  # examples that must have a feature
-PENALTY, PENALTY_OF_FEW = 1.0, 0.1
+LEAST, LEAST_OF_WORDING = 4, 10  # examples that must have a feature
+LEAST_PROJECTS = 4  # in which a word must stand
+PENALTY, PENALTY_OF_WORDING, PENALTY_OF_FEW = 1.0, 5.0, 0.1
 WEIGHT_OF_PLANTED = 0.3  # where a fix that was read weighs 1
-EVENED = 0.35  # of what the labels' frequencies put into the biases: those whose message names an error catch more
 SHARE_OF_ALSO = 0.2  # of a label, that goes to the further names
 FOLDS = 6
 STEPS = 80
@@ -80,15 +80,7 @@ class Example:
 def example(
     project: str, primary: str, also: Sequence[str], texts: Sequence[tuple[str, str]], planted: bool
 ) -> Example:
-    told: Counter[str] = Counter()
-    scores: dict[str, float] = {}
-    files = 0
-    for before, after in texts:
-        found = Counter[str]() if is_script(before, after) else signs(before, after)
-        told.update(found)
-        files += bool(found)
-        for strategy in load():
-            scores[strategy.name] = max(strategy.recognise(before, after), scores.get(strategy.name, 0.0))
+    told, scores, files = read_change(texts, load())
     return Example(project, primary, tuple(also), dict(told), scores, files, planted)
 
 
@@ -104,7 +96,8 @@ def labelled(path: Path) -> list[tuple[str, str, str, list[str]]]:
             (project_name(row["project"]), row["commit"], row["primary"], [*filter(None, row["also"].split("|"))])
             for row in csv.DictReader(file)
         ]
-    unknown = {name for _, _, primary, also in rows for name in (primary, *also)} - {*NAMES}
+    rows = [row for row in rows if row[2] != "revert_change"]
+    unknown = {name for _, _, primary, also in rows for name in (primary, *also)} - {*STRATEGY_NAMES}
     if unknown:
         raise SystemExit(f"{path} has names that are no strategy's: {', '.join(sorted(unknown))}")
     return [*{row[1]: row for row in reversed(rows)}.values()][::-1]
@@ -124,15 +117,38 @@ def planted(files: Sequence[tuple[str, str]]) -> Iterator[Example]:
                 yield example(project, strategy.name, (), [(one.source, text)], planted=True)
 
 
+def is_wording(feature: str) -> bool:
+    return feature.startswith(("sign line ", "sign word "))
+
+
+def frequent(examples: Sequence[Example]) -> list[str]:
+    """The features that enough examples have, and words those of enough projects."""
+    seen = Counter(name for one in examples for name in one.features)
+    where: dict[str, set[str]] = defaultdict(set)
+    for one in examples:
+        for name in one.features:
+            if name.startswith("sign word "):
+                where[name].add(one.project)
+    return [
+        name
+        for name, count in seen.items()
+        if count >= (LEAST_OF_WORDING if is_wording(name) else LEAST)
+        and (name not in where or len(where[name]) >= LEAST_PROJECTS)
+    ]
+
+
 def fit(examples: Sequence[Example]) -> dict[str, Any]:
     """The model of `Arbiter`, as its file says it: a softmax with ridge penalties, by L-BFGS."""
-    seen = Counter(name for one in examples for name in one.features)
-    columns = {name: i for i, name in enumerate(sorted(name for name, count in seen.items() if count >= LEAST))}
-    x = np.zeros((len(examples), len(columns)))
-    for i, one in enumerate(examples):
-        for name, value in one.features.items():
-            if name in columns:
-                x[i, columns[name]] = value
+    columns = {name: i for i, name in enumerate(sorted(frequent(examples)))}
+    cells = [
+        (i, columns[name], value)
+        for i, one in enumerate(examples)
+        for name, value in one.features.items()
+        if name in columns
+    ]
+    rows, places, values = zip(*cells, strict=True)
+    x = csr_array((values, (rows, places)), shape=(len(examples), len(columns)))
+    penalties = np.array([PENALTY_OF_WORDING if is_wording(name) else PENALTY for name in columns])
     s = np.array([one.shared for one in examples])
     y = np.array([one.target for one in examples])
     w = np.array([WEIGHT_OF_PLANTED if one.planted else 1.0 for one in examples])[:, None]
@@ -147,9 +163,9 @@ def fit(examples: Sequence[Example]) -> dict[str, Any]:
         logits -= logits.max(axis=1, keepdims=True)
         logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         gap = (np.exp(logs) - y) * w
-        penalty = PENALTY * (weights**2).sum() + PENALTY_OF_FEW * ((bias**2).sum() + (shared**2).sum())
+        penalty = (penalties * weights**2).sum() + PENALTY_OF_FEW * ((bias**2).sum() + (shared**2).sum())
         slope = [
-            (gap.T @ x + PENALTY * weights).ravel(),
+            ((x.T @ gap).T + penalties * weights).ravel(),
             gap.sum(axis=0) + PENALTY_OF_FEW * bias,
             np.einsum("nk,nku->u", gap, s) + PENALTY_OF_FEW * shared,
         ]
@@ -157,14 +173,12 @@ def fit(examples: Sequence[Example]) -> dict[str, Any]:
 
     found = minimize(loss, np.zeros(k * f + k + u), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
     weights, bias, shared = parts(found.x)
-    frequent = Counter(one.primary for one in examples if not one.planted)
-    bias = bias - EVENED * np.log([frequent[name] + 3 for name in NAMES])
     return {
         "format": FORMAT,
         "names": [*NAMES],
         "bias": [round(float(one), 3) for one in bias],
         "shared": [round(float(one), 3) for one in shared],
-        "rows": {name: [round(float(one), 3) for one in weights[:, i]] for name, i in columns.items()},
+        "rows": {name: [round(float(one), 2) for one in weights[:, i]] for name, i in columns.items()},
     }
 
 
