@@ -52,16 +52,17 @@ def load_grouper(settings: Settings, version: str | None = None) -> Grouper:
     Raises `ModelError`, `NotFound`.
     """
     entry, folder = _found("grouper", settings, version)
-    return OnlineGrouper(PairModel.load(folder), **thresholds(entry), lessons=load_lessons(settings, entry.version))
+    lessons = load_lessons(settings, entry.version, version)
+    return OnlineGrouper(PairModel.load(folder), **thresholds(entry), lessons=lessons)
 
 
-def load_lessons(settings: Settings, base: str) -> Lessons:
-    """What people's decisions taught beside the grouper of the version `base`.
+def load_lessons(settings: Settings, base: str, version: str | None = None) -> Lessons:
+    """What people's decisions taught beside the grouper `base`; version: of this set of models, else of those in use.
 
     Nothing where nothing was learned, or beside another grouper, as after an installation of new shipped models: that
-    is logged, and `ems doctor` tells it. Raises `ModelError`.
+    is logged, and `ems doctor` tells it. Raises `ModelError`, `NotFound`.
     """
-    found = lessons_in_use(settings)
+    found = lessons_in_use(settings) if version is None else entries_of(settings.models, version).get(LESSONS)
     if found is None:
         return NOTHING_LEARNED
     lessons = Lessons.load(verified(settings.models, found))

@@ -13,7 +13,7 @@ from ems_ml.group.common import Commonness
 from ems_ml.group.forest import probabilities
 from ems_ml.group.lessons import NOTHING_LEARNED, Lessons
 from ems_ml.group.pairs import FEATURE_NAMES, NOTHING_KNOWN, PairModel, differences, features_beside
-from ems_ml.ports import Candidates, Exemplar
+from ems_ml.ports import PER_PATTERN, Candidates, Exemplar
 from ems_ml.types import Assignment, Decision, ErrorEvent, Neighbour, Signature
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Judged:
     probability: float
     features: NDArray[np.float32]
     taught: float  # how far people's decisions moved its log-odds
-    odd: Exemplar | None = None  # the pattern's least alike example, where its cause is likelier another one
+    but: str = ""  # why nothing joins the pattern by what was learned, unless a person has decided about it
 
 
 def new_pattern_id() -> str:
@@ -91,13 +91,13 @@ class OnlineGrouper:
             kept = Neighbour(pattern=certain, probability=CERTAIN, example=candidates.example)
             nearest = (kept, *nearest)
         nearest = nearest[:MAX_NEIGHBOURS]
-        odd = {
-            one.exemplar.pattern: one.odd for one in judged if one.odd and one.exemplar.pattern not in candidates.bound
+        closed = {
+            one.exemplar.pattern: one.but for one in judged if one.but and one.exemplar.pattern not in candidates.bound
         }
-        decision, pattern, rule = self._decide(event, nearest, certain, odd)
+        decision, pattern, rule = self._decide(event, nearest, certain, closed)
         why = dict(self._why(rule, signature, vector, ranked, judged, known_only=certain is not None and exact is None))
         if decision is Decision.SUGGESTED and nearest[0].probability >= self.join:
-            why["but unlike"] = odd[nearest[0].pattern].event
+            why["but"] = closed[nearest[0].pattern]
         if withheld:
             why["told apart"] = withheld
         if event.own_fingerprint:
@@ -126,17 +126,17 @@ class OnlineGrouper:
         taught = np.asarray([self.lessons.shift(project, signature, e.signature) for e in near])
         shares = probabilities(self.model.raw(features) + taught) + 1e-6 * features[:, _COSINE]
         best: dict[str, int] = {}
-        least: dict[str, int] = {}
+        rows: dict[str, list[int]] = {}
         for row in np.argsort(-shares, kind="stable").tolist():
             best.setdefault(near[row].pattern, row)
-            least[near[row].pattern] = row
+            rows.setdefault(near[row].pattern, []).append(row)
         return [
             _Judged(
                 near[row],
                 probability=float(np.clip(shares[row], 0.0, LIKELIEST)),
                 features=features[row],
                 taught=float(taught[row]),
-                odd=near[least[pattern]] if shares[least[pattern]] < DOUBT else None,
+                but=_but([near[other] for other in rows[pattern]], float(shares[rows[pattern][-1]])),
             )
             for pattern, row in best.items()
         ]
@@ -165,16 +165,14 @@ class OnlineGrouper:
         return any(_seen(one) == _seen(signature) for one in examples)
 
     def _decide(
-        self, event: ErrorEvent, nearest: Sequence[Neighbour], certain: str | None, odd: Container[str]
+        self, event: ErrorEvent, nearest: Sequence[Neighbour], certain: str | None, closed: Container[str]
     ) -> tuple[Decision, str, str]:
-        """`odd`: patterns that also hold an example of likelier another cause. Nothing joins those by what was learned,
-        so that a chain of errors, each half like the one before, does not become one pattern; a person is asked.
-        """
+        """`closed`: patterns that nothing joins by what was learned; where one is likely enough, a person is asked."""
         if certain is not None:
             return Decision.JOINED, certain, "exact signature" if event.by_default else "fingerprint"
         if not event.by_default:
             return Decision.NEW, new_pattern_id(), "fingerprint"
-        if nearest and nearest[0].probability >= self.join and nearest[0].pattern not in odd:
+        if nearest and nearest[0].probability >= self.join and nearest[0].pattern not in closed:
             return Decision.JOINED, nearest[0].pattern, "learned"
         if nearest and nearest[0].probability >= self.suggest:
             return Decision.SUGGESTED, new_pattern_id(), "learned"
@@ -243,6 +241,17 @@ def _withhold(
             by_pattern[other] = (p - 1e-6 if p > 1e-6 else 0.0, there)
             withheld.append(other)
     return withheld
+
+
+def _but(examples: Sequence[Exemplar], least: float) -> str:
+    """Why a pattern is closed to what was learned, "" where it is not. `least`: p(same cause) as the last example.
+
+    So a chain of errors, each half like the one before, does not become one pattern; and no pattern swallows what looks
+    alike to the model, as minified errors do: it takes in as many different errors as it keeps examples.
+    """
+    if least < DOUBT:
+        return f"the pattern also holds {examples[-1].event}, which is unlike this"
+    return f"the pattern holds {len(examples)} different errors already" if len(examples) >= PER_PATTERN else ""
 
 
 def _seen(signature: Signature) -> Hashable:

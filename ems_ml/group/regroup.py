@@ -113,7 +113,8 @@ class _Line:
             exact=known,
             near=tuple(near),
             example="" if known is None else self.arrived.clusters[known].first.event,
-            decided=known is not None and not self.binding.decided.isdisjoint(self.arrived.clusters[known].parts),
+            decided=known is not None and self._bound(known),
+            bound=frozenset(name for name in {found.pattern for found in near} if self._bound(name)),
             apart=frozenset(
                 (self.whole[here], self.whole[there])
                 for here, there in self.binding.apart
@@ -122,6 +123,10 @@ class _Line:
             common=self.index.common,
         )
         return self.grouper.assign(one.event, one.signature, one.vector, candidates)
+
+    def _bound(self, name: str) -> bool:
+        """Whether a person has merged or split what is in a cluster."""
+        return not self.binding.decided.isdisjoint(self.arrived.clusters[name].parts)
 
     def _forbidden(self, pattern: str, name: str) -> bool:
         parts = self.arrived.clusters[name].parts

@@ -128,8 +128,21 @@ def test_a_pattern_with_an_unlike_example_is_asked_about_instead_of_joined() -> 
     made = assign(grouper, an_event("1"), [alike, unlike])
     assert (made.decision, made.nearest[0].pattern) == (Decision.SUGGESTED, "P-0")
     assert made.probability == pytest.approx(0.95, abs=1e-4)
-    assert made.why["but unlike"] == "9"
+    assert made.why["but"] == "the pattern also holds 9, which is unlike this"
     assert assign(grouper, an_event("1"), [alike, unlike], bound=frozenset({"P-0"})).decision is Decision.JOINED
+
+
+def test_a_pattern_takes_in_as_many_different_errors_as_it_keeps_examples_until_a_person_decides() -> None:
+    examples = [exemplar(an_event(f"e{n}", caller=f"c{chr(97 + n)}"), "P-0") for n in range(PER_PATTERN)]
+    grouper = OnlineGrouper(toy_pair_model(), join=0.9, suggest=0.5)
+    assert assign(grouper, an_event("1"), examples[:-1]).decision is Decision.JOINED
+    made = assign(grouper, an_event("1"), examples)
+    assert (made.decision, made.why["but"]) == (
+        Decision.SUGGESTED,
+        f"the pattern holds {PER_PATTERN} different errors already",
+    )
+    assert assign(grouper, an_event("1"), examples, bound=frozenset({"P-0"})).decision is Decision.JOINED
+    assert assign(grouper, an_event("1"), examples, exact="P-0").decision is Decision.JOINED
 
 
 def test_what_moved_the_probability_is_told(grouper: OnlineGrouper) -> None:

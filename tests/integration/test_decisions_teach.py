@@ -58,7 +58,7 @@ def test_after_twenty_decisions_later_suggestions_are_better(tmp_path_factory: p
             learned = serving(system)
             assert made.adopted == (learned.version != shipped.version)
             after.append(judged(system, learned, stream, arrived))
-    assert all(later.errors >= 80 for later in before)
+    assert all(later.errors >= 60 for later in before)
     for figure in ("cost", "loss"):
         found = gains(before, after, figure)
         assert sum(found) / len(found) > 0.02, (figure, before, after)

@@ -144,6 +144,14 @@ def test_lessons_serve_beside_the_grouper_that_they_were_learned_on_alone(system
     assert (check.state, check.remedy) == (State.WARN, "run `ems train --decisions`")
 
 
+def test_another_set_of_models_groups_without_them(system: System) -> None:
+    """As when a project is regrouped by it, or both sets are asked in a time of transition."""
+    before = serving(system).version
+    lessons = asked_for(system)
+    first, second = (load_grouper(system.settings, name) for name in ("v1", "v2"))
+    assert (first.version, second.version) == (before, f"{before}+{lessons.version}")
+
+
 def vars_of(entry: object) -> dict[str, object]:
     return {name: getattr(entry, name) for name in ("name", "kind", "version", "folder", "files", "about")}
 

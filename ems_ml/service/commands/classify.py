@@ -162,6 +162,6 @@ def reasons(why: Mapping[str, Any]) -> list[str]:
     for word in ("matched", "differed"):
         if why.get(word):
             told.append(f"{word}: {', '.join(why[word])}")
-    if why.get("but unlike"):
-        told.append(f"asked about, not joined: the pattern also holds {why['but unlike']}, which is unlike this")
+    if why.get("but"):
+        told.append(f"asked about, not joined: {why['but']}")
     return told

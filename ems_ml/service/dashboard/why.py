@@ -27,7 +27,7 @@ def why_card(
     rows = [
         ("What matched", _listed(why.get("matched"))),
         ("What differed", _listed(why.get("differed"))),
-        ("Not joined, since it holds one unlike this", why.get("but unlike")),
+        ("Asked about, not joined", why.get("but")),
         ("The client's fingerprint", _listed(why.get("fingerprint"))),
         ("Frames", _pairs(why.get("frames"))),
         ("What weighed most", _moved(why.get("moved"))),
