@@ -42,7 +42,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(scope="module")
 def told() -> pd.DataFrame:
     frame = load_data("release", "test")
-    return frame[frame["project"].isin(("h11",))].sample(MOST, random_state=0)
+    return frame[frame["project"].isin(("h11", "wsproto"))].sample(MOST, random_state=0)
 
 
 def read(told: pd.DataFrame, system: System, line: Line | None = None) -> list[Stream]:
